@@ -1,0 +1,1 @@
+//! The capture format and the recording pipeline.

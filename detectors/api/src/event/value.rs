@@ -1,0 +1,247 @@
+//! Values of event fields, borrowed from where they lie.
+
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
+use arrow::datatypes::{Int32Type, UInt64Type};
+
+use crate::proto;
+use crate::proto::event_value::Value as Owned;
+
+/// The value of a field.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "one for one the types of `FieldType`")]
+pub enum Value<'a> {
+    Int32(i32),
+    Int64(i64),
+    UInt32(u32),
+    UInt64(u64),
+    Str(&'a str),
+    Bytes(&'a [u8]),
+    Bool(bool),
+    StrArray(TextList<'a>),
+    Int32Array(Vec<i32>),
+    UInt64Array(Vec<u64>),
+    SockAddr(SockAddrRef<'a>),
+    /// Seconds.
+    Timespec(f64),
+    Pointer(u64),
+    /// A message without a flat form.
+    Message(Box<Owned>),
+}
+
+/// A socket address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SockAddrRef<'a> {
+    /// Family number: 0 none, 1 UNIX, 2 IPv4, 10 IPv6; others are kept.
+    pub family: i32,
+    /// IPv4 or IPv6 address text, or UNIX path.
+    pub address: &'a str,
+    /// Port, host order; 0 for UNIX.
+    pub port: u32,
+}
+
+impl SockAddrRef<'_> {
+    /// Whether it is an IPv4 or IPv6 address.
+    #[must_use]
+    pub fn is_inet(&self) -> bool {
+        self.family == proto::SaFamilyT::AfInet as i32 || self.family == proto::SaFamilyT::AfInet6 as i32
+    }
+
+    /// Whether it is a UNIX address.
+    #[must_use]
+    pub fn is_unix(&self) -> bool {
+        self.family == proto::SaFamilyT::AfUnix as i32
+    }
+}
+
+impl<'a> From<&'a proto::SockAddr> for SockAddrRef<'a> {
+    fn from(addr: &'a proto::SockAddr) -> Self {
+        let (address, port) = match addr.sa_family {
+            1 => (&addr.sun_path, 0),
+            10 => (&addr.sin6_addr, addr.sin6_port),
+            _ => (&addr.sin_addr, addr.sin_port),
+        };
+        Self { family: addr.sa_family, address, port }
+    }
+}
+
+/// The message that `addr` stands for: the members of its family, all others empty.
+pub(crate) fn sockaddr_message(addr: SockAddrRef<'_>) -> proto::SockAddr {
+    let mut message = proto::SockAddr { sa_family: addr.family, ..Default::default() };
+    let address = addr.address.to_owned();
+    match addr.family {
+        1 => message.sun_path = address,
+        10 => (message.sin6_addr, message.sin6_port) = (address, addr.port),
+        _ => (message.sin_addr, message.sin_port) = (address, addr.port),
+    }
+    message
+}
+
+/// A list of texts, borrowed.
+#[derive(Clone, Debug)]
+pub enum TextList<'a> {
+    /// From an Arrow list.
+    Array(StringArray),
+    /// From a message.
+    Slice(&'a [String]),
+}
+
+impl TextList<'_> {
+    /// The elements in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (array, slice) = match self {
+            Self::Array(array) => (Some(array), None),
+            Self::Slice(slice) => (None, Some(slice)),
+        };
+        let array = array.into_iter().flat_map(|array| array.iter().map(Option::unwrap_or_default));
+        array.chain(slice.into_iter().flat_map(|slice| slice.iter().map(String::as_str)))
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Array(array) => array.len(),
+            Self::Slice(slice) => slice.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value of a field of an event message; `None` where it has none.
+    pub fn from_message(value: &'a proto::EventValue) -> Option<Self> {
+        Some(match value.value.as_ref()? {
+            Owned::Int32(value) => Self::Int32(*value),
+            Owned::Int64(value) => Self::Int64(*value),
+            Owned::UInt32(value) => Self::UInt32(*value),
+            Owned::UInt64(value) => Self::UInt64(*value),
+            Owned::Pointer(value) => Self::Pointer(*value),
+            Owned::Str(value) => Self::Str(value),
+            Owned::Bytes(value) => Self::Bytes(value),
+            Owned::Bool(value) => Self::Bool(*value),
+            Owned::StrArray(value) => Self::StrArray(TextList::Slice(&value.value)),
+            Owned::Int32Array(value) => Self::Int32Array(value.value.clone()),
+            Owned::UInt64Array(value) => Self::UInt64Array(value.value.clone()),
+            Owned::Sockaddr(value) => Self::SockAddr(value.into()),
+            Owned::Timespec(value) => Self::Timespec(value.value?),
+            other => Self::Message(Box::new(other.clone())),
+        })
+    }
+
+    /// The value as a message.
+    #[must_use]
+    pub fn to_message(&self) -> Owned {
+        match self {
+            Self::Int32(value) => Owned::Int32(*value),
+            Self::Int64(value) => Owned::Int64(*value),
+            Self::UInt32(value) => Owned::UInt32(*value),
+            Self::UInt64(value) => Owned::UInt64(*value),
+            Self::Pointer(value) => Owned::Pointer(*value),
+            Self::Str(value) => Owned::Str((*value).to_owned()),
+            Self::Bytes(value) => Owned::Bytes(value.to_vec()),
+            Self::Bool(value) => Owned::Bool(*value),
+            Self::StrArray(value) => {
+                Owned::StrArray(proto::StringArray { value: value.iter().map(str::to_owned).collect() })
+            }
+            Self::Int32Array(value) => Owned::Int32Array(proto::Int32Array { value: value.clone() }),
+            Self::UInt64Array(value) => Owned::UInt64Array(proto::UInt64Array { value: value.clone() }),
+            Self::SockAddr(value) => Owned::Sockaddr(sockaddr_message(*value)),
+            Self::Timespec(value) => Owned::Timespec(proto::Timespec { value: Some(*value) }),
+            Self::Message(value) => (**value).clone(),
+        }
+    }
+
+    /// The value as a whole number, whatever its width and sign.
+    #[must_use]
+    pub fn as_integer(&self) -> Option<i128> {
+        Some(match self {
+            Self::Int32(value) => i128::from(*value),
+            Self::Int64(value) => i128::from(*value),
+            Self::UInt32(value) => i128::from(*value),
+            Self::UInt64(value) | Self::Pointer(value) => i128::from(*value),
+            _ => return None,
+        })
+    }
+}
+
+/// A type that field values can be read as. Whole numbers widen and narrow where nothing is lost; a lossy read is `None`.
+pub trait FromValue<'a>: Sized {
+    /// `value` as this type.
+    fn from_value(value: Value<'a>) -> Option<Self>;
+}
+
+macro_rules! integers {
+    ($($integer:ty),*) => {$(
+        impl FromValue<'_> for $integer {
+            fn from_value(value: Value<'_>) -> Option<Self> {
+                value.as_integer()?.try_into().ok()
+            }
+        }
+    )*};
+}
+integers!(i32, i64, u32, u64, i128);
+
+macro_rules! exact {
+    ($($type:ty => $variant:ident),* $(,)?) => {$(
+        impl<'a> FromValue<'a> for $type {
+            fn from_value(value: Value<'a>) -> Option<Self> {
+                match value {
+                    Value::$variant(value) => Some(value),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+exact! {
+    &'a str => Str,
+    &'a [u8] => Bytes,
+    bool => Bool,
+    f64 => Timespec,
+    TextList<'a> => StrArray,
+    Vec<i32> => Int32Array,
+    Vec<u64> => UInt64Array,
+    SockAddrRef<'a> => SockAddr,
+}
+
+impl FromValue<'_> for String {
+    fn from_value(value: Value<'_>) -> Option<Self> {
+        <&str>::from_value(value).map(str::to_owned)
+    }
+}
+
+impl<'a> FromValue<'a> for Value<'a> {
+    fn from_value(value: Value<'a>) -> Option<Self> {
+        Some(value)
+    }
+}
+
+/// The text in row `row` of a text column, whether plain or dictionary-encoded.
+pub(crate) fn text(array: &ArrayRef, row: usize) -> Option<&str> {
+    if array.is_null(row) {
+        return None;
+    }
+    if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+        let values = dictionary.values().as_string_opt::<i32>()?;
+        let key = dictionary.key(row)?;
+        return (key < values.len() && values.is_valid(key)).then(|| values.value(key));
+    }
+    array.as_string_opt::<i32>().map(|array| array.value(row))
+}
+
+pub(crate) fn int32_list(array: ArrayRef) -> Vec<i32> {
+    array.as_primitive_opt::<Int32Type>().map(list).unwrap_or_default()
+}
+
+pub(crate) fn u64_list(array: ArrayRef) -> Vec<u64> {
+    array.as_primitive_opt::<UInt64Type>().map(list).unwrap_or_default()
+}
+
+fn list<T: arrow::datatypes::ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> Vec<T::Native> {
+    array.iter().map(Option::unwrap_or_default).collect()
+}

@@ -1,0 +1,617 @@
+//! The view of one event: what detectors get.
+
+use std::cell::OnceCell;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
+use prost::Message;
+
+use super::batch::FieldIndex;
+use super::contexts::{ContextColumn, ContextRow, ContextText};
+use super::value::{int32_list, text, u64_list};
+use super::{
+    EventBatch, Extra, FromValue, KernelContext, RecordedEvent, SockAddrRef, TextList, Value, timestamp_from_ns,
+    timestamp_ns,
+};
+use crate::catalogue::FieldType;
+use crate::proto;
+
+/// One event.
+///
+/// Reading never fails: what is absent reads as `None`, an empty text or 0. Nothing is copied or allocated on the way from
+/// the disk to a detector, unless the event is not exactly what the catalogue says.
+#[derive(Debug)]
+pub struct Event<'a> {
+    seq: u64,
+    source: Source<'a>,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    Row { batch: &'a EventBatch, row: usize, extra: OnceCell<Option<Box<Extra>>> },
+    Message(&'a proto::Event),
+}
+
+impl<'a> Event<'a> {
+    pub(super) fn row(batch: &'a EventBatch, row: usize) -> Self {
+        Self { seq: batch.seq(row), source: Source::Row { batch, row, extra: OnceCell::new() } }
+    }
+
+    /// A view of an event message, such as the output of a detector.
+    #[must_use]
+    pub fn from_message(seq: u64, event: &'a proto::Event) -> Self {
+        Self { seq, source: Source::Message(event) }
+    }
+
+    /// Sequence number: the place in the total order of the capture. A detection has that of the event it comes from.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Event name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.source {
+            Source::Row { batch, row, .. } => match batch.indexes.name {
+                Some(column) => text(batch.columns.column(column), *row).unwrap_or_default(),
+                None => batch.event_type(),
+            },
+            Source::Message(event) => &event.name,
+        }
+    }
+
+    /// Public event id.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        match &self.source {
+            Source::Row { batch, row, .. } => batch.event_id(*row),
+            Source::Message(event) => event.id,
+        }
+    }
+
+    /// When it happened: ns since the Unix epoch. `None` without a timestamp, or with one that does not fit.
+    #[must_use]
+    pub fn timestamp_ns(&self) -> Option<i64> {
+        match &self.source {
+            Source::Row { batch, row, .. } => batch.timestamp(*row),
+            Source::Message(event) => event.timestamp.as_ref().and_then(timestamp_ns),
+        }
+    }
+
+    /// CPU on which it happened, where the source told.
+    #[must_use]
+    pub fn processor(&self) -> Option<u32> {
+        match &self.source {
+            Source::Row { batch, row, .. } => batch.processor(*row),
+            Source::Message(_) => None,
+        }
+    }
+
+    /// The field called `name`, read as `T`. `None` if there is no such field, it has no value, or `T` cannot hold it.
+    ///
+    /// If names repeat, the first one decides.
+    #[must_use]
+    pub fn get<'e, T: FromValue<'e>>(&'e self, name: &str) -> Option<T> {
+        T::from_value(self.value(name)?)
+    }
+
+    /// Whether the event carries the field called `name`, with a value or without.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        match self.data_message() {
+            Some(data) => data.iter().any(|value| value.name == name),
+            // Data in columns is exactly the catalogue's fields.
+            None => self.row_field(name).is_some(),
+        }
+    }
+
+    /// The value of the field called `name`.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<Value<'_>> {
+        match self.data_message() {
+            Some(data) => data.iter().find(|value| value.name == name).and_then(Value::from_message),
+            None => {
+                let (batch, row, field_type, index) = self.row_field(name)?;
+                row_value(batch, row, field_type, index)
+            }
+        }
+    }
+
+    /// All fields in order, with their values.
+    #[must_use]
+    pub fn data(&self) -> Vec<(&str, Option<Value<'_>>)> {
+        match self.data_message() {
+            Some(data) => data.iter().map(|value| (value.name.as_str(), Value::from_message(value))).collect(),
+            None => {
+                let Source::Row { batch, .. } = &self.source else { return Vec::new() };
+                batch.layout().fields().iter().map(|field| (field.name, self.value(field.name))).collect()
+            }
+        }
+    }
+
+    /// The acting process.
+    #[must_use]
+    pub fn process(&self) -> ProcessView<'_> {
+        ProcessView(match self.workload() {
+            Part::Row(row) => Part::Row(row),
+            Part::Message(workload) => workload.process.as_ref().map_or(Part::None, Part::Message),
+            Part::None => Part::None,
+        })
+    }
+
+    /// The acting thread.
+    #[must_use]
+    pub fn thread(&self) -> ThreadView<'_> {
+        let (syscall, part) = match (&self.source, self.process().0) {
+            (Source::Row { batch, row, .. }, part) => {
+                let column = batch.indexes.thread_syscall.map(|index| batch.columns.column(index));
+                (column.and_then(|column| text(column, *row)).unwrap_or_default(), part)
+            }
+            (_, Part::Message(process)) => {
+                (process.thread.as_ref().map(|thread| thread.syscall.as_str()).unwrap_or_default(), Part::Message(process))
+            }
+            (_, part) => ("", part),
+        };
+        ThreadView {
+            syscall,
+            part: match part {
+                Part::Row(row) => Part::Row(row),
+                Part::Message(process) => process.thread.as_ref().map_or(Part::None, Part::Message),
+                Part::None => Part::None,
+            },
+        }
+    }
+
+    /// The parent of the acting process, as the event carries it.
+    #[must_use]
+    pub fn parent(&self) -> ParentView<'_> {
+        ParentView(match self.process().0 {
+            Part::Row(row) => Part::Row(row),
+            Part::Message(process) => process.ancestors.first().map_or(Part::None, Part::Message),
+            Part::None => Part::None,
+        })
+    }
+
+    /// The container of the acting process.
+    #[must_use]
+    pub fn container(&self) -> ContainerView<'_> {
+        ContainerView(match self.workload() {
+            Part::Row(row) => Part::Row(row),
+            Part::Message(workload) => workload.container.as_ref().map_or(Part::None, Part::Message),
+            Part::None => Part::None,
+        })
+    }
+
+    /// Kubernetes metadata of the acting process.
+    #[must_use]
+    pub fn k8s(&self) -> K8sView<'_> {
+        K8sView(match self.workload() {
+            Part::Row(row) => Part::Row(row),
+            Part::Message(workload) => workload.k8s.as_ref().map_or(Part::None, Part::Message),
+            Part::None => Part::None,
+        })
+    }
+
+    /// Addresses of the user-space stack, innermost first; empty without one.
+    #[must_use]
+    pub fn stack_addresses(&self) -> Vec<u64> {
+        self.user_stack().map(|stack| stack.addresses.iter().map(|frame| frame.address).collect()).unwrap_or_default()
+    }
+
+    /// What the recorder knows beyond the event model.
+    #[must_use]
+    pub fn kernel_context(&self) -> KernelContext {
+        let mut kernel = self.context_row().map(ContextRow::kernel).unwrap_or_default();
+        kernel.processor = self.processor();
+        kernel
+    }
+
+    /// Threat of an event that is itself a detection.
+    #[must_use]
+    pub fn threat(&self) -> Option<&proto::Threat> {
+        match &self.source {
+            Source::Row { .. } => self.extra()?.threat.as_ref(),
+            Source::Message(event) => event.threat.as_ref(),
+        }
+    }
+
+    /// Origin of an event that is itself a detection.
+    #[must_use]
+    pub fn detected_from(&self) -> Option<&proto::DetectedFrom> {
+        match &self.source {
+            Source::Row { .. } => self.extra()?.detected_from.as_ref(),
+            Source::Message(event) => event.detected_from.as_ref(),
+        }
+    }
+
+    /// The fields as messages.
+    #[must_use]
+    pub fn data_messages(&self) -> Vec<proto::EventValue> {
+        match self.data_message() {
+            Some(data) => data.to_vec(),
+            None => self
+                .data()
+                .into_iter()
+                .map(|(name, value)| proto::EventValue {
+                    name: name.to_owned(),
+                    value: value.map(|value| value.to_message()),
+                })
+                .collect(),
+        }
+    }
+
+    /// Who did it, as a message.
+    #[must_use]
+    pub fn workload_message(&self) -> Option<proto::Workload> {
+        match &self.source {
+            Source::Message(event) => event.workload.clone(),
+            Source::Row { .. } => {
+                let mut workload = self.context_row()?.workload()?;
+                if let Some(thread) = workload.process.as_mut().and_then(|process| process.thread.as_mut()) {
+                    thread.syscall = self.thread().syscall.to_owned();
+                    thread.user_stack_trace = self.user_stack();
+                }
+                Some(workload)
+            }
+        }
+    }
+
+    /// The event as a message.
+    #[must_use]
+    pub fn to_proto(&self) -> proto::Event {
+        self.to_recorded().event
+    }
+
+    /// The event as it was recorded.
+    #[must_use]
+    pub fn to_recorded(&self) -> RecordedEvent {
+        let Source::Row { .. } = &self.source else {
+            let Source::Message(event) = &self.source else { return RecordedEvent::default() };
+            return RecordedEvent::from((*event).clone());
+        };
+        let extra = self.extra();
+        RecordedEvent {
+            event: proto::Event {
+                timestamp: match self.timestamp_ns() {
+                    Some(ns) => Some(timestamp_from_ns(ns)),
+                    None => extra.and_then(|extra| extra.timestamp),
+                },
+                id: self.id(),
+                name: self.name().to_owned(),
+                policies: self.context_row().and_then(ContextRow::policies),
+                workload: self.workload_message(),
+                data: self.data_messages(),
+                threat: self.threat().cloned(),
+                detected_from: self.detected_from().cloned(),
+            },
+            kernel: self.kernel_context(),
+            unmapped: extra.and_then(|extra| extra.unmapped.clone()),
+        }
+    }
+
+    fn extra(&self) -> Option<&Extra> {
+        let Source::Row { batch, row, extra } = &self.source else { return None };
+        extra
+            .get_or_init(|| {
+                let column = batch.columns.column(batch.indexes.extra).as_binary_opt::<i32>()?;
+                // Bytes that are no message leave the columns in charge.
+                column.is_valid(*row).then(|| Extra::decode(column.value(*row)).ok().map(Box::new)).flatten()
+            })
+            .as_deref()
+    }
+
+    /// The data, where it is a message and not in columns.
+    fn data_message(&self) -> Option<&[proto::EventValue]> {
+        match &self.source {
+            Source::Row { .. } => Some(&self.extra()?.data.as_ref()?.values),
+            Source::Message(event) => Some(&event.data),
+        }
+    }
+
+    fn row_field(&self, name: &str) -> Option<(&'a EventBatch, usize, FieldType, FieldIndex)> {
+        let Source::Row { batch, row, .. } = &self.source else { return None };
+        let position = batch.layout().fields().iter().position(|field| field.name == name)?;
+        let index = batch.indexes.fields[position]?;
+        Some((batch, *row, batch.layout.fields()[position].field_type, index))
+    }
+
+    fn context_row(&self) -> Option<ContextRow<'a>> {
+        match &self.source {
+            Source::Row { batch, row, .. } => batch.contexts.row(batch.ctx(*row)?),
+            Source::Message(_) => None,
+        }
+    }
+
+    fn workload(&self) -> Part<'_, proto::Workload> {
+        match &self.source {
+            Source::Message(event) => event.workload.as_ref().map_or(Part::None, Part::Message),
+            Source::Row { .. } => match self.context_row() {
+                None => Part::None,
+                Some(row) => match row.message() {
+                    Some(workload) => workload.map_or(Part::None, Part::Message),
+                    None => Part::Row(row),
+                },
+            },
+        }
+    }
+
+    fn user_stack(&self) -> Option<proto::UserStackTrace> {
+        match &self.source {
+            Source::Message(event) => {
+                event.workload.as_ref()?.process.as_ref()?.thread.as_ref()?.user_stack_trace.clone()
+            }
+            Source::Row { batch, row, .. } => {
+                if let Some(stack) = self.extra().and_then(|extra| extra.user_stack.clone()) {
+                    return Some(stack);
+                }
+                let column = batch.columns.column(batch.indexes.user_stack?).as_list_opt::<i32>()?;
+                column.is_valid(*row).then(|| proto::UserStackTrace {
+                    addresses: u64_list(column.value(*row))
+                        .into_iter()
+                        .map(|address| proto::StackAddress { address, symbol: String::new() })
+                        .collect(),
+                })
+            }
+        }
+    }
+}
+
+fn row_value(batch: &EventBatch, row: usize, field_type: FieldType, index: FieldIndex) -> Option<Value<'_>> {
+    let column: &ArrayRef = batch.columns.column(index.column);
+    if column.is_null(row) {
+        return None;
+    }
+    Some(match field_type {
+        FieldType::Int32 => Value::Int32(column.as_primitive::<Int32Type>().value(row)),
+        FieldType::Int64 => Value::Int64(column.as_primitive::<Int64Type>().value(row)),
+        FieldType::UInt32 => Value::UInt32(column.as_primitive::<UInt32Type>().value(row)),
+        FieldType::UInt64 => Value::UInt64(column.as_primitive::<UInt64Type>().value(row)),
+        FieldType::Pointer => Value::Pointer(column.as_primitive::<UInt64Type>().value(row)),
+        FieldType::Timespec => Value::Timespec(column.as_primitive::<Float64Type>().value(row)),
+        FieldType::Bool => Value::Bool(column.as_boolean().value(row)),
+        FieldType::String => Value::Str(text(column, row)?),
+        FieldType::Bytes => Value::Bytes(column.as_binary::<i32>().value(row)),
+        FieldType::StringArray => {
+            Value::StrArray(TextList::Array(column.as_list::<i32>().value(row).as_string_opt::<i32>()?.clone()))
+        }
+        FieldType::Int32Array => Value::Int32Array(int32_list(column.as_list::<i32>().value(row))),
+        FieldType::UInt64Array => Value::UInt64Array(u64_list(column.as_list::<i32>().value(row))),
+        FieldType::SockAddr => {
+            let (family, port) = index.parts?;
+            let number = |column: usize| batch.columns.column(column);
+            Value::SockAddr(SockAddrRef {
+                family: number(family).as_primitive::<Int32Type>().value(row),
+                address: text(column, row)?,
+                port: number(port).as_primitive::<UInt32Type>().value(row),
+            })
+        }
+        _ => Value::Message(Box::new(
+            proto::EventValue::decode(column.as_binary::<i32>().value(row)).ok()?.value?,
+        )),
+    })
+}
+
+/// A part of a workload: in the table, in a message, or absent.
+#[derive(Debug)]
+enum Part<'a, T> {
+    Row(ContextRow<'a>),
+    Message(&'a T),
+    None,
+}
+
+// By hand: a derive would ask that the message be `Copy`, not the reference.
+impl<T> Clone for Part<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Part<'_, T> {}
+
+impl<'a, T> Part<'a, T> {
+    fn number(self, column: ContextColumn, member: impl FnOnce(&'a T) -> Option<u32>) -> Option<u32> {
+        match self {
+            Part::Row(row) => row.u32(column),
+            Part::Message(message) => member(message),
+            Part::None => None,
+        }
+    }
+
+    fn text(self, column: ContextText, member: impl FnOnce(&'a T) -> Option<&'a String>) -> &'a str {
+        match self {
+            Part::Row(row) => row.text(column),
+            Part::Message(message) => member(message).map(String::as_str),
+            Part::None => None,
+        }
+        .unwrap_or_default()
+    }
+}
+
+/// A process of an event. What is absent reads as `None` or an empty text.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessView<'a>(Part<'a, proto::Process>);
+
+impl<'a> ProcessView<'a> {
+    /// Path of the running binary.
+    #[must_use]
+    pub fn executable_path(self) -> &'a str {
+        match self.0 {
+            Part::Row(row) => row.exe(),
+            Part::Message(process) => process.executable.as_ref().map(|executable| executable.path.as_str()),
+            Part::None => None,
+        }
+        .unwrap_or_default()
+    }
+
+    /// Process entity id.
+    #[must_use]
+    pub fn entity_id(self) -> Option<u32> {
+        self.0.number(ContextColumn::ProcessId, |process| process.unique_id)
+    }
+
+    /// Thread-group id in the root pid namespace.
+    #[must_use]
+    pub fn host_pid(self) -> Option<u32> {
+        self.0.number(ContextColumn::HostPid, |process| process.host_pid)
+    }
+
+    /// Thread-group id in the task's own pid namespace.
+    #[must_use]
+    pub fn pid(self) -> Option<u32> {
+        self.0.number(ContextColumn::Pid, |process| process.pid)
+    }
+
+    /// Real user id.
+    #[must_use]
+    pub fn uid(self) -> Option<u32> {
+        self.0.number(ContextColumn::Uid, |process| process.real_user?.id)
+    }
+}
+
+/// The acting thread of an event. What is absent reads as `None` or an empty text.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadView<'a> {
+    syscall: &'a str,
+    part: Part<'a, proto::Thread>,
+}
+
+impl<'a> ThreadView<'a> {
+    /// comm.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        self.part.text(ContextText::Comm, |thread| Some(&thread.name))
+    }
+
+    /// Name of the system call in progress.
+    #[must_use]
+    pub fn syscall(self) -> &'a str {
+        self.syscall
+    }
+
+    /// Thread entity id.
+    #[must_use]
+    pub fn entity_id(self) -> Option<u32> {
+        self.part.number(ContextColumn::ThreadId, |thread| thread.unique_id)
+    }
+
+    /// Thread id in the root pid namespace.
+    #[must_use]
+    pub fn host_tid(self) -> Option<u32> {
+        self.part.number(ContextColumn::HostTid, |thread| thread.host_tid)
+    }
+
+    /// Thread id in the task's own pid namespace.
+    #[must_use]
+    pub fn tid(self) -> Option<u32> {
+        self.part.number(ContextColumn::Tid, |thread| thread.tid)
+    }
+
+    /// Task creation: ns since the Unix epoch.
+    #[must_use]
+    pub fn start_time_ns(self) -> Option<i64> {
+        match self.part {
+            Part::Row(row) => row.start_time(),
+            Part::Message(thread) => thread.start_time.as_ref().and_then(timestamp_ns),
+            Part::None => None,
+        }
+    }
+
+    /// A 32-bit task on a 64-bit kernel.
+    #[must_use]
+    pub fn compat(self) -> bool {
+        match self.part {
+            Part::Row(row) => row.compat(),
+            Part::Message(thread) => thread.compat,
+            Part::None => false,
+        }
+    }
+}
+
+/// The parent that an event carries.
+#[derive(Clone, Copy, Debug)]
+pub struct ParentView<'a>(Part<'a, proto::Process>);
+
+impl ParentView<'_> {
+    /// Process entity id.
+    #[must_use]
+    pub fn entity_id(self) -> Option<u32> {
+        self.0.number(ContextColumn::ParentId, |process| process.unique_id)
+    }
+
+    /// Thread-group id in the root pid namespace.
+    #[must_use]
+    pub fn host_pid(self) -> Option<u32> {
+        self.0.number(ContextColumn::ParentHostPid, |process| process.host_pid)
+    }
+
+    /// Thread-group id in the parent's pid namespace, as the event has it.
+    #[must_use]
+    pub fn pid(self) -> Option<u32> {
+        self.0.number(ContextColumn::ParentPid, |process| process.pid)
+    }
+}
+
+/// The container of an event. What is absent reads as an empty text.
+#[derive(Clone, Copy, Debug)]
+pub struct ContainerView<'a>(Part<'a, proto::Container>);
+
+impl<'a> ContainerView<'a> {
+    /// Full container id; empty outside containers.
+    #[must_use]
+    pub fn id(self) -> &'a str {
+        self.0.text(ContextText::ContainerId, |container| Some(&container.id))
+    }
+
+    /// Name given by the runtime.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        self.0.text(ContextText::ContainerName, |container| Some(&container.name))
+    }
+
+    /// Image name.
+    #[must_use]
+    pub fn image(self) -> &'a str {
+        self.0.text(ContextText::ContainerImage, |container| Some(&container.image.as_ref()?.name))
+    }
+
+    /// First repository digest of the image.
+    #[must_use]
+    pub fn image_digest(self) -> &'a str {
+        self.0.text(ContextText::ContainerImageDigest, |container| container.image.as_ref()?.repo_digests.first())
+    }
+
+    /// Whether the entry point has been executed.
+    #[must_use]
+    pub fn started(self) -> bool {
+        match self.0 {
+            Part::Row(row) => row.started().unwrap_or_default(),
+            Part::Message(container) => container.started,
+            Part::None => false,
+        }
+    }
+}
+
+/// Kubernetes metadata of an event. What is absent reads as an empty text.
+#[derive(Clone, Copy, Debug)]
+pub struct K8sView<'a>(Part<'a, proto::K8s>);
+
+impl<'a> K8sView<'a> {
+    /// Pod name.
+    #[must_use]
+    pub fn pod_name(self) -> &'a str {
+        self.0.text(ContextText::PodName, |k8s| Some(&k8s.pod.as_ref()?.name))
+    }
+
+    /// Pod uid.
+    #[must_use]
+    pub fn pod_uid(self) -> &'a str {
+        self.0.text(ContextText::PodUid, |k8s| Some(&k8s.pod.as_ref()?.uid))
+    }
+
+    /// Pod namespace.
+    #[must_use]
+    pub fn namespace(self) -> &'a str {
+        self.0.text(ContextText::PodNamespace, |k8s| Some(&k8s.namespace.as_ref()?.name))
+    }
+}

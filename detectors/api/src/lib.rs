@@ -1,0 +1,24 @@
+//! What a detector author sees: events, the catalogue, definitions, outputs and store traits.
+//!
+//! This crate owns the vocabulary that every other crate speaks:
+//!
+//! * [`proto`]: the `tracee.v1beta1` messages, the form in which events cross our boundary (import, export, gRPC);
+//! * [`catalogue`]: all event definitions, compiled in from `data/events.tsv`;
+//! * [`columns`]: how the fields of an event type lie in Arrow columns;
+//! * [`event`]: batches of events in Arrow, the builder that fills them, and [`event::Event`], the view of one row;
+//! * [`entity`]: bit-exact entity ids of processes and threads;
+//! * [`json`]: both JSON encodings of events.
+//!
+//! Invariants: an event that goes through [`event::BatchBuilder`] comes back equal from [`event::Event::to_recorded`];
+//! reading an event never panics and never allocates unless the event is not exactly what the catalogue says.
+
+pub mod catalogue;
+pub mod columns;
+pub mod entity;
+pub mod event;
+
+/// The messages of package `tracee.v1beta1`, generated from `proto/`.
+pub mod proto {
+    #![allow(clippy::all, unreachable_pub, missing_docs, reason = "generated code")]
+    include!(concat!(env!("OUT_DIR"), "/tracee.v1beta1.rs"));
+}

@@ -1,0 +1,1 @@
+//! The detector engine: registration, filters, dispatch, auto-population.

@@ -1,0 +1,1 @@
+//! State around events: deterministic folds with history.

@@ -1,0 +1,1 @@
+//! Detectors written in YAML and CEL.

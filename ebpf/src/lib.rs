@@ -1,0 +1,1 @@
+//! The live sensor: CO-RE programs, the record ABI, the hook plan.
