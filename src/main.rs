@@ -1,1 +1,48 @@
-fn main() {}
+//! `tracee-cap`: record what happens on a Linux machine, replay detectors over it, ask it questions.
+//!
+//! One file per subcommand; the work is done by the library crates. stdout is data, stderr is everything else.
+
+mod args;
+mod exit;
+mod progress;
+
+mod doctor;
+mod events;
+mod export;
+mod import;
+mod info;
+mod record;
+mod replay;
+mod sql;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("TRACEE_CAP_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+        )
+        .without_time()
+        .with_target(false)
+        .init();
+    let result = match cli.command {
+        Command::Record(args) => record::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Sql(args) => sql::run(&args),
+        Command::Events(args) => events::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+    };
+    exit::report(result)
+}

@@ -8,7 +8,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(&files, ["proto"])?;
     prost_build::Config::new()
         .btree_map(["."])
-        .enum_attribute(".", "#[allow(clippy::enum_variant_names, missing_docs, reason = \"names of the interface\")]")
+        .enum_attribute(
+            ".",
+            "#[allow(clippy::enum_variant_names, missing_docs, reason = \"names of the interface\")]",
+        )
         .compile_fds(descriptors)?;
     Ok(())
 }

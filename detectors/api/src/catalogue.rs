@@ -46,7 +46,10 @@ impl fmt::Display for Version {
 
 /// The type of a field: which member of `EventValue.value` carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "one for one the members of EventValue.value, documented there")]
+#[expect(
+    missing_docs,
+    reason = "one for one the members of EventValue.value, documented there"
+)]
 pub enum FieldType {
     Int32,
     Int64,
@@ -85,9 +88,36 @@ impl FieldType {
     pub const ALL: [Self; 30] = {
         use FieldType::*;
         [
-            Int32, Int64, UInt32, UInt64, String, Bytes, Bool, StringArray, Int32Array, UInt64Array, SockAddr, Credentials,
-            Timespec, HookedSyscalls, HookedSeqOps, Ipv4, Ipv6, Tcp, Udp, Icmp, Icmpv6, Dns, DnsQuestions, DnsResponses,
-            PacketMetadata, Http, HttpRequest, HttpResponse, Struct, Pointer,
+            Int32,
+            Int64,
+            UInt32,
+            UInt64,
+            String,
+            Bytes,
+            Bool,
+            StringArray,
+            Int32Array,
+            UInt64Array,
+            SockAddr,
+            Credentials,
+            Timespec,
+            HookedSyscalls,
+            HookedSeqOps,
+            Ipv4,
+            Ipv6,
+            Tcp,
+            Udp,
+            Icmp,
+            Icmpv6,
+            Dns,
+            DnsQuestions,
+            DnsResponses,
+            PacketMetadata,
+            Http,
+            HttpRequest,
+            HttpResponse,
+            Struct,
+            Pointer,
         ]
     };
 
@@ -255,7 +285,9 @@ impl EventDefinition {
 
     /// The fields that an event carries, in order: those with a type.
     pub fn carried(&self) -> impl Iterator<Item = (&'static str, FieldType)> {
-        self.fields.iter().filter_map(|field| Some((field.name, field.field_type?)))
+        self.fields
+            .iter()
+            .filter_map(|field| Some((field.name, field.field_type?)))
     }
 }
 
@@ -289,12 +321,29 @@ impl Catalogue {
         let mut lines = table.lines();
         let header: Vec<_> = lines.next()?.split('\t').collect();
         let column = |name| header.iter().position(|title| *title == name);
-        let (id, name, version, syscall) = (column("id")?, column("name")?, column("version")?, column("syscall")?);
-        let (sets, fields, internal, class) = (column("sets")?, column("fields")?, column("internal")?, column("class")?);
-        let (amd64, arm64, arms) =
-            (column("internal_id_amd64")?, column("internal_id_arm64")?, column("value_arms")?);
+        let (id, name, version, syscall) = (
+            column("id")?,
+            column("name")?,
+            column("version")?,
+            column("syscall")?,
+        );
+        let (sets, fields, internal, class) = (
+            column("sets")?,
+            column("fields")?,
+            column("internal")?,
+            column("class")?,
+        );
+        let (amd64, arm64, arms) = (
+            column("internal_id_amd64")?,
+            column("internal_id_arm64")?,
+            column("value_arms")?,
+        );
 
-        let pairs = |text: &'static str| text.split(';').filter(|item| !item.is_empty()).map(|item| item.split_once(':'));
+        let pairs = |text: &'static str| {
+            text.split(';')
+                .filter(|item| !item.is_empty())
+                .map(|item| item.split_once(':'))
+        };
         let events: Vec<_> = lines
             .map(|line| {
                 let cells: Vec<_> = line.split('\t').collect();
@@ -333,8 +382,16 @@ impl Catalogue {
             })
             .collect::<Option<_>>()?;
         Some(Self {
-            by_name: events.iter().enumerate().map(|(index, event): (_, &EventDefinition)| (event.name, index)).collect(),
-            by_internal_id: events.iter().enumerate().map(|(index, event)| (event.internal_id_amd64, index)).collect(),
+            by_name: events
+                .iter()
+                .enumerate()
+                .map(|(index, event): (_, &EventDefinition)| (event.name, index))
+                .collect(),
+            by_internal_id: events
+                .iter()
+                .enumerate()
+                .map(|(index, event)| (event.internal_id_amd64, index))
+                .collect(),
             events,
         })
     }
@@ -367,7 +424,13 @@ mod tests {
             .filter(|(_, field)| field.field_type.is_none())
             .map(|(event, field)| format!("{event}.{}", field.name))
             .collect();
-        assert_eq!(untyped, ["security_kernel_read_file.type", "security_kernel_post_read_file.type"]);
+        assert_eq!(
+            untyped,
+            [
+                "security_kernel_read_file.type",
+                "security_kernel_post_read_file.type"
+            ]
+        );
     }
 
     #[test]
@@ -375,7 +438,13 @@ mod tests {
         let open = catalogue().get("security_file_open").expect("known event");
         assert_eq!((open.id, open.internal_id_amd64), (1032, 732));
         assert_eq!(open.version, Version::new(1, 0, 0));
-        assert_eq!(open.field("flags").and_then(|field| field.field_type), Some(FieldType::Int32));
-        assert_eq!(catalogue().by_internal_id(732).map(|event| event.name), Some("security_file_open"));
+        assert_eq!(
+            open.field("flags").and_then(|field| field.field_type),
+            Some(FieldType::Int32)
+        );
+        assert_eq!(
+            catalogue().by_internal_id(732).map(|event| event.name),
+            Some("security_file_open")
+        );
     }
 }

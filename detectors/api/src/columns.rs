@@ -41,8 +41,17 @@ pub const EXTRA: &str = "_extra";
 /// The type under which events that the catalogue does not know are kept.
 pub const OTHER: &str = "_other";
 
-const COMMON: [&str; 9] =
-    [SEQ, TIMESTAMP, CTX, EVENT_ID, THREAD_SYSCALL, USER_STACK, PROCESSOR, NAME, EXTRA];
+const COMMON: [&str; 9] = [
+    SEQ,
+    TIMESTAMP,
+    CTX,
+    EVENT_ID,
+    THREAD_SYSCALL,
+    USER_STACK,
+    PROCESSOR,
+    NAME,
+    EXTRA,
+];
 
 /// How the values of a field lie in columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -220,7 +229,11 @@ impl Layout {
         &self.schema
     }
 
-    fn new(name: &'static str, definition: Option<&'static EventDefinition>, fields: Vec<FieldColumns>) -> Self {
+    fn new(
+        name: &'static str,
+        definition: Option<&'static EventDefinition>,
+        fields: Vec<FieldColumns>,
+    ) -> Self {
         let mut columns = vec![
             Field::new(SEQ, DataType::UInt64, false),
             Field::new(TIMESTAMP, timestamp_type(), true),
@@ -235,7 +248,12 @@ impl Layout {
         }
         columns.extend(fields.iter().flat_map(FieldColumns::arrow_fields));
         columns.push(Field::new(EXTRA, DataType::Binary, true));
-        Self { name, definition, fields, schema: Arc::new(Schema::new(columns)) }
+        Self {
+            name,
+            definition,
+            fields,
+            schema: Arc::new(Schema::new(columns)),
+        }
     }
 }
 
@@ -260,8 +278,15 @@ fn layouts() -> HashMap<&'static str, Arc<Layout>> {
         }
     }
     let column = |name: &str, physical: Physical| {
-        let name = if COMMON.contains(&name) { format!("data_{name}") } else { name.to_owned() };
-        if bare.get(name.as_str()).is_none_or(|(_, keeps)| *keeps == physical) {
+        let name = if COMMON.contains(&name) {
+            format!("data_{name}")
+        } else {
+            name.to_owned()
+        };
+        if bare
+            .get(name.as_str())
+            .is_none_or(|(_, keeps)| *keeps == physical)
+        {
             name
         } else {
             format!("{name}_{}", physical.suffix())
@@ -274,10 +299,18 @@ fn layouts() -> HashMap<&'static str, Arc<Layout>> {
                 .carried()
                 .map(|(name, field_type)| {
                     let physical = Physical::of(field_type);
-                    FieldColumns { name, field_type, physical, column: column(name, physical) }
+                    FieldColumns {
+                        name,
+                        field_type,
+                        physical,
+                        column: column(name, physical),
+                    }
                 })
                 .collect();
-            (definition.name, Arc::new(Layout::new(definition.name, Some(definition), fields)))
+            (
+                definition.name,
+                Arc::new(Layout::new(definition.name, Some(definition), fields)),
+            )
         })
         .collect()
 }
@@ -293,13 +326,25 @@ mod tests {
             let layout = layout(definition.name);
             let mut seen = Vec::new();
             for field in layout.schema().fields() {
-                assert!(!seen.contains(field.name()), "{}: two columns {}", definition.name, field.name());
+                assert!(
+                    !seen.contains(field.name()),
+                    "{}: two columns {}",
+                    definition.name,
+                    field.name()
+                );
                 seen.push(field.name().clone());
-                let known = types.entry(field.name().clone()).or_insert_with(|| field.data_type().clone());
+                let known = types
+                    .entry(field.name().clone())
+                    .or_insert_with(|| field.data_type().clone());
                 assert_eq!(known, field.data_type(), "{}.{}", definition.name, field.name());
             }
             for field in layout.fields() {
-                assert!(!COMMON.contains(&field.column.as_str()), "{}.{}", definition.name, field.column);
+                assert!(
+                    !COMMON.contains(&field.column.as_str()),
+                    "{}.{}",
+                    definition.name,
+                    field.column
+                );
             }
         }
     }
@@ -309,8 +354,14 @@ mod tests {
         let column = |event: &str, field: &str| layout(event).field(field).map(|field| field.column.clone());
         assert_eq!(column("security_file_open", "flags").as_deref(), Some("flags"));
         assert_eq!(column("security_sb_mount", "flags").as_deref(), Some("flags_u64"));
-        assert_eq!(column("signal_sched_process_fork", "timestamp").as_deref(), Some("data_timestamp"));
-        assert_eq!(column("security_socket_connect", "remote_addr").as_deref(), Some("remote_addr"));
+        assert_eq!(
+            column("signal_sched_process_fork", "timestamp").as_deref(),
+            Some("data_timestamp")
+        );
+        assert_eq!(
+            column("security_socket_connect", "remote_addr").as_deref(),
+            Some("remote_addr")
+        );
         assert_eq!(layout("no_such_event").name(), OTHER);
     }
 }

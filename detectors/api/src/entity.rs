@@ -35,7 +35,10 @@ fn murmur3(bytes: &[u8]) -> u32 {
     }
     let tail = blocks.remainder();
     if !tail.is_empty() {
-        let word = tail.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        let word = tail
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u32::from(*byte));
         state ^= scramble(word);
     }
     // The algorithm takes the length modulo 2^32.

@@ -97,8 +97,12 @@ impl EventBatch {
         let layout = Arc::clone(layout(name));
         let schema = columns.schema();
         let find = |column: &str| -> Result<Option<usize>, BatchError> {
-            let Some((index, found)) = schema.column_with_name(column) else { return Ok(None) };
-            let Ok(expected) = layout.schema().field_with_name(column) else { return Ok(None) };
+            let Some((index, found)) = schema.column_with_name(column) else {
+                return Ok(None);
+            };
+            let Ok(expected) = layout.schema().field_with_name(column) else {
+                return Ok(None);
+            };
             if !same_type(expected.data_type(), found.data_type()) {
                 return Err(BatchError::ColumnType {
                     event: name.to_owned(),
@@ -110,12 +114,19 @@ impl EventBatch {
             Ok(Some(index))
         };
         let required = |column: &str| {
-            find(column)?.ok_or_else(|| BatchError::MissingColumn { event: name.to_owned(), column: column.to_owned() })
+            find(column)?.ok_or_else(|| BatchError::MissingColumn {
+                event: name.to_owned(),
+                column: column.to_owned(),
+            })
         };
         let field = |field: &FieldColumns| -> Result<Option<FieldIndex>, BatchError> {
-            let Some(column) = find(&field.column)? else { return Ok(None) };
+            let Some(column) = find(&field.column)? else {
+                return Ok(None);
+            };
             let parts = match field.physical {
-                Physical::SockAddr => Some((required(&field.family_column())?, required(&field.port_column())?)),
+                Physical::SockAddr => {
+                    Some((required(&field.family_column())?, required(&field.port_column())?))
+                }
                 _ => None,
             };
             Ok(Some(FieldIndex { column, parts }))
@@ -128,11 +139,20 @@ impl EventBatch {
             thread_syscall: find(columns::THREAD_SYSCALL)?,
             user_stack: find(columns::USER_STACK)?,
             processor: find(columns::PROCESSOR)?,
-            name: if layout.definition().is_none() { Some(required(columns::NAME)?) } else { None },
+            name: if layout.definition().is_none() {
+                Some(required(columns::NAME)?)
+            } else {
+                None
+            },
             extra: required(columns::EXTRA)?,
             fields: layout.fields().iter().map(field).collect::<Result<_, _>>()?,
         };
-        let batch = Self { layout, columns, contexts, indexes: Arc::new(indexes) };
+        let batch = Self {
+            layout,
+            columns,
+            contexts,
+            indexes: Arc::new(indexes),
+        };
         batch.check()?;
         Ok(batch)
     }
@@ -140,18 +160,35 @@ impl EventBatch {
     /// Rows are untrusted: what the accessors rely on is checked once, here.
     fn check(&self) -> Result<(), BatchError> {
         let event = || self.layout.name().to_owned();
-        for (column, index) in [(columns::SEQ, Some(self.indexes.seq)), (columns::NAME, self.indexes.name)] {
-            let Some(array) = index.map(|index| self.columns.column(index)) else { continue };
+        for (column, index) in [
+            (columns::SEQ, Some(self.indexes.seq)),
+            (columns::NAME, self.indexes.name),
+        ] {
+            let Some(array) = index.map(|index| self.columns.column(index)) else {
+                continue;
+            };
             if let Some(row) = (0..array.len()).find(|row| array.is_null(*row)) {
-                return Err(BatchError::Null { event: event(), column: column.to_owned(), row });
+                return Err(BatchError::Null {
+                    event: event(),
+                    column: column.to_owned(),
+                    row,
+                });
             }
         }
-        let Some(ctx) = self.indexes.ctx.map(|index| self.columns.column(index).as_primitive::<UInt32Type>()) else {
+        let Some(ctx) = self
+            .indexes
+            .ctx
+            .map(|index| self.columns.column(index).as_primitive::<UInt32Type>())
+        else {
             return Ok(());
         };
         for (row, ctx) in ctx.iter().enumerate() {
             if let Some(ctx) = ctx.filter(|ctx| !self.contexts.contains(*ctx)) {
-                return Err(BatchError::Context { event: event(), seq: self.seq(row), ctx });
+                return Err(BatchError::Context {
+                    event: event(),
+                    seq: self.seq(row),
+                    ctx,
+                });
             }
         }
         Ok(())
@@ -196,7 +233,10 @@ impl EventBatch {
     /// Sequence numbers, in row order.
     #[must_use]
     pub fn seqs(&self) -> &[u64] {
-        self.columns.column(self.indexes.seq).as_primitive::<UInt64Type>().values()
+        self.columns
+            .column(self.indexes.seq)
+            .as_primitive::<UInt64Type>()
+            .values()
     }
 
     /// Sequence number of the event in row `row`.
@@ -208,7 +248,11 @@ impl EventBatch {
     /// The column of the field called `field` (the first one, for a socket address); `None` if it was not read.
     #[must_use]
     pub fn field_column(&self, field: &str) -> Option<&ArrayRef> {
-        let position = self.layout.fields().iter().position(|columns| columns.name == field)?;
+        let position = self
+            .layout
+            .fields()
+            .iter()
+            .position(|columns| columns.name == field)?;
         self.indexes.fields[position].map(|index| self.columns.column(index.column))
     }
 
@@ -221,7 +265,12 @@ impl EventBatch {
     /// The rows that keep something in [`columns::EXTRA`]: their data columns may not be the whole truth.
     pub fn rows_with_extra(&self) -> impl Iterator<Item = usize> + '_ {
         let extra = self.columns.column(self.indexes.extra);
-        (0..if extra.null_count() == extra.len() { 0 } else { extra.len() }).filter(|row| extra.is_valid(*row))
+        (0..if extra.null_count() == extra.len() {
+            0
+        } else {
+            extra.len()
+        })
+            .filter(|row| extra.is_valid(*row))
     }
 
     /// The event in row `row`.
@@ -242,26 +291,40 @@ impl EventBatch {
     /// `len` events from row `offset` on, without copying.
     #[must_use]
     pub fn slice(&self, offset: usize, len: usize) -> Self {
-        Self { columns: self.columns.slice(offset, len), ..self.clone() }
+        Self {
+            columns: self.columns.slice(offset, len),
+            ..self.clone()
+        }
     }
 
     pub(super) fn ctx(&self, row: usize) -> Option<u32> {
-        let array = self.columns.column(self.indexes.ctx?).as_primitive::<UInt32Type>();
+        let array = self
+            .columns
+            .column(self.indexes.ctx?)
+            .as_primitive::<UInt32Type>();
         array.is_valid(row).then(|| array.value(row))
     }
 
     pub(super) fn timestamp(&self, row: usize) -> Option<i64> {
-        let array = self.columns.column(self.indexes.timestamp?).as_primitive::<TimestampNanosecondType>();
+        let array = self
+            .columns
+            .column(self.indexes.timestamp?)
+            .as_primitive::<TimestampNanosecondType>();
         array.is_valid(row).then(|| array.value(row))
     }
 
     pub(super) fn event_id(&self, row: usize) -> i32 {
-        let Some(index) = self.indexes.event_id else { return 0 };
+        let Some(index) = self.indexes.event_id else {
+            return 0;
+        };
         self.columns.column(index).as_primitive::<Int32Type>().value(row)
     }
 
     pub(super) fn processor(&self, row: usize) -> Option<u32> {
-        let array = self.columns.column(self.indexes.processor?).as_primitive::<UInt32Type>();
+        let array = self
+            .columns
+            .column(self.indexes.processor?)
+            .as_primitive::<UInt32Type>();
         array.is_valid(row).then(|| array.value(row))
     }
 }
@@ -270,7 +333,9 @@ impl EventBatch {
 fn same_type(expected: &DataType, found: &DataType) -> bool {
     match (expected, found) {
         (DataType::Dictionary(..), DataType::Utf8) => true,
-        (DataType::List(expected), DataType::List(found)) => same_type(expected.data_type(), found.data_type()),
+        (DataType::List(expected), DataType::List(found)) => {
+            same_type(expected.data_type(), found.data_type())
+        }
         _ => expected == found,
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder,
-    RecordBatch, StringBuilder, StringDictionaryBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder,
+    ListBuilder, RecordBatch, StringBuilder, StringDictionaryBuilder, TimestampNanosecondBuilder,
+    UInt32Builder, UInt64Builder,
 };
 use arrow::datatypes::Int32Type;
 use prost::Message;
@@ -44,7 +45,10 @@ impl BatchBuilder {
     /// A builder whose first process context gets number `first_ctx`.
     #[must_use]
     pub fn new(first_ctx: u32) -> Self {
-        Self { next_ctx: first_ctx, ..Self::default() }
+        Self {
+            next_ctx: first_ctx,
+            ..Self::default()
+        }
     }
 
     /// Number of events since the last [`finish`](Self::finish).
@@ -69,7 +73,10 @@ impl BatchBuilder {
     pub fn push(&mut self, seq: u64, recorded: &RecordedEvent) {
         let ctx = self.ctx(recorded);
         let layout = layout(&recorded.event.name);
-        let builder = self.types.entry(layout.name()).or_insert_with(|| TypeBuilder::new(layout));
+        let builder = self
+            .types
+            .entry(layout.name())
+            .or_insert_with(|| TypeBuilder::new(layout));
         builder.push(seq, ctx, recorded);
         self.len += 1;
     }
@@ -78,7 +85,10 @@ impl BatchBuilder {
     pub fn finish(&mut self) -> Built {
         let new_contexts = (!self.new_contexts.is_empty()).then(|| self.new_contexts.finish());
         if let Some(batch) = &new_contexts {
-            self.contexts = self.contexts.with(batch.clone()).expect("the builder numbers contexts without gaps");
+            self.contexts = self
+                .contexts
+                .with(batch.clone())
+                .expect("the builder numbers contexts without gaps");
         }
         let batches = self
             .types
@@ -90,7 +100,10 @@ impl BatchBuilder {
             })
             .collect();
         self.len = 0;
-        Built { batches, new_contexts }
+        Built {
+            batches,
+            new_contexts,
+        }
     }
 
     /// Forgets the process contexts, so that the events that follow only refer to contexts that follow.
@@ -104,13 +117,20 @@ impl BatchBuilder {
 
     fn ctx(&mut self, recorded: &RecordedEvent) -> Option<u32> {
         let mut workload = recorded.event.workload.clone();
-        if let Some(thread) = workload.as_mut().and_then(|workload| workload.process.as_mut()?.thread.as_mut()) {
+        if let Some(thread) = workload
+            .as_mut()
+            .and_then(|workload| workload.process.as_mut()?.thread.as_mut())
+        {
             thread.syscall.clear();
             thread.user_stack_trace = None;
         }
         let mut kernel = recorded.kernel.clone();
         kernel.processor = None;
-        let context = Context { workload, policies: recorded.event.policies.clone(), kernel };
+        let context = Context {
+            workload,
+            policies: recorded.event.policies.clone(),
+            kernel,
+        };
         if context == Context::default() {
             return None;
         }
@@ -143,7 +163,9 @@ struct TypeBuilder {
 // By hand: dictionary builders have no `Debug`.
 impl std::fmt::Debug for TypeBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TypeBuilder").field("event", &self.layout.name()).finish_non_exhaustive()
+        f.debug_struct("TypeBuilder")
+            .field("event", &self.layout.name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -186,20 +208,28 @@ impl TypeBuilder {
         self.timestamp.append_option(timestamp);
         self.ctx.append_option(ctx);
         self.event_id.append_value(event.id);
-        self.thread_syscall.append_option(thread.map(|thread| &thread.syscall).filter(|name| !name.is_empty()));
+        self.thread_syscall.append_option(
+            thread
+                .map(|thread| &thread.syscall)
+                .filter(|name| !name.is_empty()),
+        );
         let stack = thread.and_then(|thread| thread.user_stack_trace.as_ref());
         if stack.is_some_and(|stack| stack.addresses.iter().any(|frame| !frame.symbol.is_empty())) {
             extra.user_stack = stack.cloned();
         }
-        self.user_stack.append_option(stack.map(|stack| stack.addresses.iter().map(|frame| Some(frame.address))));
+        self.user_stack
+            .append_option(stack.map(|stack| stack.addresses.iter().map(|frame| Some(frame.address))));
         self.processor.append_option(recorded.kernel.processor);
         if let Some(name) = &mut self.name {
             name.append_value(&event.name);
         }
         if !self.push_fields(&event.data) {
-            extra.data = Some(Data { values: event.data.clone() });
+            extra.data = Some(Data {
+                values: event.data.clone(),
+            });
         }
-        self.extra.append_option((extra != Extra::default()).then(|| extra.encode_to_vec()));
+        self.extra
+            .append_option((extra != Extra::default()).then(|| extra.encode_to_vec()));
     }
 
     /// Fills the data columns; whether they hold `data` exactly.
@@ -224,12 +254,17 @@ impl TypeBuilder {
             Arc::new(self.user_stack.finish()),
             Arc::new(self.processor.finish()),
         ];
-        columns.extend(self.name.iter_mut().map(|name| Arc::new(name.finish()) as ArrayRef));
+        columns.extend(
+            self.name
+                .iter_mut()
+                .map(|name| Arc::new(name.finish()) as ArrayRef),
+        );
         for field in &mut self.fields {
             field.finish(&mut columns);
         }
         columns.push(Arc::new(self.extra.finish()));
-        RecordBatch::try_new(Arc::clone(self.layout.schema()), columns).expect("the columns are built in the layout's order")
+        RecordBatch::try_new(Arc::clone(self.layout.schema()), columns)
+            .expect("the columns are built in the layout's order")
     }
 }
 
@@ -245,7 +280,11 @@ enum FieldBuilder {
     TextList(ListBuilder<StringBuilder>),
     Int32List(ListBuilder<Int32Builder>),
     UInt64List(ListBuilder<UInt64Builder>),
-    SockAddr { address: Box<TextBuilder>, family: Int32Builder, port: UInt32Builder },
+    SockAddr {
+        address: Box<TextBuilder>,
+        family: Int32Builder,
+        port: UInt32Builder,
+    },
     Message(BinaryBuilder),
 }
 
@@ -280,39 +319,72 @@ impl FieldBuilder {
         // A number of another width still serves queries, if it fits.
         let integer = || view.as_ref().and_then(Value::as_integer);
         let stored = match self {
-            Self::Int32(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| builder.append_option(v)),
-            Self::Int64(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| builder.append_option(v)),
-            Self::UInt32(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| builder.append_option(v)),
-            Self::UInt64(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| builder.append_option(v)),
-            Self::Float64(builder) => append(view.and_then(|v| match v {
-                Value::Timespec(seconds) => Some(seconds),
-                _ => None,
-            }), |v| builder.append_option(v)),
-            Self::Boolean(builder) => append(view.and_then(|v| match v {
-                Value::Bool(flag) => Some(flag),
-                _ => None,
-            }), |v| builder.append_option(v)),
-            Self::Text(builder) => append(view.and_then(|v| match v {
-                Value::Str(text) => Some(text),
-                _ => None,
-            }), |v| builder.append_option(v)),
-            Self::Bytes(builder) => append(view.and_then(|v| match v {
-                Value::Bytes(bytes) => Some(bytes),
-                _ => None,
-            }), |v| builder.append_option(v)),
-            Self::TextList(builder) => append(match value {
-                Some(Owned::StrArray(list)) => Some(list.value.iter().map(Some)),
-                _ => None,
-            }, |v| builder.append_option(v)),
-            Self::Int32List(builder) => append(match value {
-                Some(Owned::Int32Array(list)) => Some(list.value.iter().copied().map(Some)),
-                _ => None,
-            }, |v| builder.append_option(v)),
-            Self::UInt64List(builder) => append(match value {
-                Some(Owned::UInt64Array(list)) => Some(list.value.iter().copied().map(Some)),
-                _ => None,
-            }, |v| builder.append_option(v)),
-            Self::SockAddr { address, family, port } => {
+            Self::Int32(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| {
+                builder.append_option(v);
+            }),
+            Self::Int64(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| {
+                builder.append_option(v);
+            }),
+            Self::UInt32(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| {
+                builder.append_option(v);
+            }),
+            Self::UInt64(builder) => append(integer().and_then(|number| number.try_into().ok()), |v| {
+                builder.append_option(v);
+            }),
+            Self::Float64(builder) => append(
+                view.and_then(|v| match v {
+                    Value::Timespec(seconds) => Some(seconds),
+                    _ => None,
+                }),
+                |v| builder.append_option(v),
+            ),
+            Self::Boolean(builder) => append(
+                view.and_then(|v| match v {
+                    Value::Bool(flag) => Some(flag),
+                    _ => None,
+                }),
+                |v| builder.append_option(v),
+            ),
+            Self::Text(builder) => append(
+                view.and_then(|v| match v {
+                    Value::Str(text) => Some(text),
+                    _ => None,
+                }),
+                |v| builder.append_option(v),
+            ),
+            Self::Bytes(builder) => append(
+                view.and_then(|v| match v {
+                    Value::Bytes(bytes) => Some(bytes),
+                    _ => None,
+                }),
+                |v| builder.append_option(v),
+            ),
+            Self::TextList(builder) => append(
+                match value {
+                    Some(Owned::StrArray(list)) => Some(list.value.iter().map(Some)),
+                    _ => None,
+                },
+                |v| builder.append_option(v),
+            ),
+            Self::Int32List(builder) => append(
+                match value {
+                    Some(Owned::Int32Array(list)) => Some(list.value.iter().copied().map(Some)),
+                    _ => None,
+                },
+                |v| builder.append_option(v),
+            ),
+            Self::UInt64List(builder) => append(
+                match value {
+                    Some(Owned::UInt64Array(list)) => Some(list.value.iter().copied().map(Some)),
+                    _ => None,
+                },
+                |v| builder.append_option(v),
+            ),
+            Self::SockAddr {
+                address,
+                family,
+                port,
+            } => {
                 let message = match value {
                     Some(Owned::Sockaddr(message)) => Some(message),
                     _ => None,
@@ -325,7 +397,11 @@ impl FieldBuilder {
             }
             Self::Message(builder) => append(
                 value.filter(|_| same_type).map(|value| {
-                    proto::EventValue { name: String::new(), value: Some(value.clone()) }.encode_to_vec()
+                    proto::EventValue {
+                        name: String::new(),
+                        value: Some(value.clone()),
+                    }
+                    .encode_to_vec()
                 }),
                 |v| builder.append_option(v),
             ),
@@ -346,7 +422,11 @@ impl FieldBuilder {
             Self::TextList(builder) => Arc::new(builder.finish()),
             Self::Int32List(builder) => Arc::new(builder.finish()),
             Self::UInt64List(builder) => Arc::new(builder.finish()),
-            Self::SockAddr { address, family, port } => {
+            Self::SockAddr {
+                address,
+                family,
+                port,
+            } => {
                 columns.push(Arc::new(address.finish()));
                 columns.push(Arc::new(family.finish()));
                 Arc::new(port.finish())

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, BooleanBuilder, ListBuilder, RecordBatch, StringBuilder,
-    TimestampNanosecondBuilder, UInt32Array, UInt32Builder, UInt64Builder,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, BooleanBuilder, ListBuilder, RecordBatch,
+    StringBuilder, TimestampNanosecondBuilder, UInt32Array, UInt32Builder, UInt64Builder,
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{
@@ -56,7 +56,11 @@ pub fn context_schema() -> &'static SchemaRef {
             text("pod_name"),
             text("pod_uid"),
             text("pod_namespace"),
-            Field::new("policies", DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))), true),
+            Field::new(
+                "policies",
+                DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))),
+                true,
+            ),
             Field::new("cgroup_id", DataType::UInt64, true),
             u32("mount_ns"),
             u32("pid_ns"),
@@ -89,11 +93,19 @@ impl Context {
     /// Bytes that are equal exactly for equal contexts.
     pub(super) fn key(&self) -> Vec<u8> {
         let mut key = Vec::with_capacity(256);
-        let message = proto::Event { workload: self.workload.clone(), policies: self.policies.clone(), ..Default::default() };
+        let message = proto::Event {
+            workload: self.workload.clone(),
+            policies: self.policies.clone(),
+            ..Default::default()
+        };
         // Writing to a vector cannot fail: it grows.
         message.encode(&mut key).expect("a vector grows");
         let kernel = &self.kernel;
-        for number in [kernel.cgroup_id, kernel.mount_ns.map(u64::from), kernel.pid_ns.map(u64::from)] {
+        for number in [
+            kernel.cgroup_id,
+            kernel.mount_ns.map(u64::from),
+            kernel.pid_ns.map(u64::from),
+        ] {
             key.push(u8::from(number.is_some()));
             key.extend(number.unwrap_or_default().to_le_bytes());
         }
@@ -170,16 +182,47 @@ impl ContextBuilder {
             None => self.policies.append_null(),
         }
         self.cgroup_id.append_option(kernel.cgroup_id);
-        self.extra.append_option(
-            (!exact).then(|| ContextExtra { workload: context.workload.clone() }.encode_to_vec()),
-        );
+        self.extra.append_option((!exact).then(|| {
+            ContextExtra {
+                workload: context.workload.clone(),
+            }
+            .encode_to_vec()
+        }));
     }
 
     pub(super) fn finish(&mut self) -> RecordBatch {
-        let [process_id, host_pid, pid, uid, thread_id, host_tid, tid, parent_id, parent_host_pid, parent_pid, mount_ns, pid_ns] =
-            self.u32s.each_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef);
-        let [exe, comm, container_id, container_name, image, digest, pod_name, pod_uid, pod_namespace, host_name] =
-            self.texts.each_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef);
+        let [
+            process_id,
+            host_pid,
+            pid,
+            uid,
+            thread_id,
+            host_tid,
+            tid,
+            parent_id,
+            parent_host_pid,
+            parent_pid,
+            mount_ns,
+            pid_ns,
+        ] = self
+            .u32s
+            .each_mut()
+            .map(|builder| Arc::new(builder.finish()) as ArrayRef);
+        let [
+            exe,
+            comm,
+            container_id,
+            container_name,
+            image,
+            digest,
+            pod_name,
+            pod_uid,
+            pod_namespace,
+            host_name,
+        ] = self
+            .texts
+            .each_mut()
+            .map(|builder| Arc::new(builder.finish()) as ArrayRef);
         let start_time = self.start_time.finish().with_timezone("UTC");
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.ctx.finish()),
@@ -212,7 +255,8 @@ impl ContextBuilder {
             host_name,
             Arc::new(self.extra.finish()),
         ];
-        RecordBatch::try_new(Arc::clone(context_schema()), columns).expect("the columns are built in the schema's order")
+        RecordBatch::try_new(Arc::clone(context_schema()), columns)
+            .expect("the columns are built in the schema's order")
     }
 }
 
@@ -250,7 +294,10 @@ impl<'a> Flat<'a> {
         let mut flat = Self::default();
         let Some(workload) = workload else { return flat };
         if let Some(process) = &workload.process {
-            flat.exe = process.executable.as_ref().map(|executable| executable.path.as_str());
+            flat.exe = process
+                .executable
+                .as_ref()
+                .map(|executable| executable.path.as_str());
             flat.process_id = process.unique_id;
             flat.host_pid = process.host_pid;
             flat.pid = process.pid;
@@ -273,8 +320,11 @@ impl<'a> Flat<'a> {
             flat.container_id = Some(&container.id);
             flat.container_name = Some(&container.name);
             flat.container_image = container.image.as_ref().map(|image| image.name.as_str());
-            flat.container_image_digest =
-                container.image.as_ref().and_then(|image| image.repo_digests.first()).map(String::as_str);
+            flat.container_image_digest = container
+                .image
+                .as_ref()
+                .and_then(|image| image.repo_digests.first())
+                .map(String::as_str);
             flat.container_started = Some(container.started);
         }
         if let Some(k8s) = &workload.k8s {
@@ -325,15 +375,24 @@ impl<'a> Flat<'a> {
         });
         let parent = [self.parent_id, self.parent_host_pid, self.parent_pid];
         let ancestors = if parent.iter().any(Option::is_some) {
-            vec![proto::Process { unique_id: parent[0], host_pid: parent[1], pid: parent[2], ..Default::default() }]
+            vec![proto::Process {
+                unique_id: parent[0],
+                host_pid: parent[1],
+                pid: parent[2],
+                ..Default::default()
+            }]
         } else {
             Vec::new()
         };
         let ids = [self.process_id, self.host_pid, self.pid, self.uid];
-        let has_process =
-            thread.is_some() || self.exe.is_some() || !ancestors.is_empty() || ids.iter().any(Option::is_some);
+        let has_process = thread.is_some()
+            || self.exe.is_some()
+            || !ancestors.is_empty()
+            || ids.iter().any(Option::is_some);
         let process = has_process.then(|| proto::Process {
-            executable: self.exe.map(|path| proto::Executable { path: path.to_owned() }),
+            executable: self.exe.map(|path| proto::Executable {
+                path: path.to_owned(),
+            }),
             unique_id: self.process_id,
             host_pid: self.host_pid,
             pid: self.pid,
@@ -346,7 +405,11 @@ impl<'a> Flat<'a> {
             name: self.container_name.unwrap_or_default().to_owned(),
             image: self.container_image.map(|name| proto::ContainerImage {
                 id: String::new(),
-                repo_digests: self.container_image_digest.map(str::to_owned).into_iter().collect(),
+                repo_digests: self
+                    .container_image_digest
+                    .map(str::to_owned)
+                    .into_iter()
+                    .collect(),
                 name: name.to_owned(),
             }),
             started,
@@ -357,9 +420,15 @@ impl<'a> Flat<'a> {
                 uid: self.pod_uid.unwrap_or_default().to_owned(),
                 ..Default::default()
             }),
-            namespace: self.pod_namespace.map(|name| proto::K8sNamespace { name: name.to_owned() }),
+            namespace: self.pod_namespace.map(|name| proto::K8sNamespace {
+                name: name.to_owned(),
+            }),
         });
-        (process.is_some() || container.is_some() || k8s.is_some()).then_some(proto::Workload { process, container, k8s })
+        (process.is_some() || container.is_some() || k8s.is_some()).then_some(proto::Workload {
+            process,
+            container,
+            k8s,
+        })
     }
 }
 
@@ -376,7 +445,11 @@ pub(super) struct Columns {
 impl Columns {
     fn try_new(batch: RecordBatch) -> Result<Option<Self>, BatchError> {
         for (index, expected) in context_schema().fields().iter().enumerate() {
-            let found = batch.schema_ref().fields().get(index).filter(|found| found.name() == expected.name());
+            let found = batch
+                .schema_ref()
+                .fields()
+                .get(index)
+                .filter(|found| found.name() == expected.name());
             let found = found.ok_or_else(|| BatchError::MissingColumn {
                 event: "(process table)".to_owned(),
                 column: expected.name().clone(),
@@ -397,16 +470,29 @@ impl Columns {
         let first = numbers.value(0);
         for (row, ctx) in numbers.iter().enumerate() {
             if ctx.map(u64::from) != Some(u64::from(first) + row as u64) {
-                return Err(BatchError::Null { event: "(process table)".to_owned(), column: "ctx".to_owned(), row });
+                return Err(BatchError::Null {
+                    event: "(process table)".to_owned(),
+                    column: "ctx".to_owned(),
+                    row,
+                });
             }
         }
         let extra_column = batch.column(batch.num_columns() - 1).as_binary::<i32>();
         let extra = (0..batch.num_rows())
             .filter(|row| extra_column.is_valid(*row))
             // Bytes that are no message leave the flat columns in charge.
-            .filter_map(|row| Some((first + row as u32, ContextExtra::decode(extra_column.value(row)).ok()?.workload)))
+            .filter_map(|row| {
+                Some((
+                    first + row as u32,
+                    ContextExtra::decode(extra_column.value(row)).ok()?.workload,
+                ))
+            })
             .collect();
-        Ok(Some(Self { batch, first, extra: Arc::new(extra) }))
+        Ok(Some(Self {
+            batch,
+            first,
+            extra: Arc::new(extra),
+        }))
     }
 
     fn end(&self) -> u64 {
@@ -489,7 +575,11 @@ impl<'a> ContextRow<'a> {
         let array = self.columns.batch.column(23).as_list::<i32>();
         array.is_valid(self.row).then(|| {
             let names = array.value(self.row);
-            let matched = names.as_string::<i32>().iter().map(|name| name.unwrap_or_default().to_owned()).collect();
+            let matched = names
+                .as_string::<i32>()
+                .iter()
+                .map(|name| name.unwrap_or_default().to_owned())
+                .collect();
             proto::Policies { matched }
         })
     }
@@ -543,7 +633,9 @@ impl Contexts {
     /// # Errors
     /// If a column is missing or of the wrong type, or the row numbers have a gap.
     pub fn try_new(batches: impl IntoIterator<Item = RecordBatch>) -> Result<Self, BatchError> {
-        batches.into_iter().try_fold(Self::default(), |contexts, batch| contexts.with(batch))
+        batches
+            .into_iter()
+            .try_fold(Self::default(), |contexts, batch| contexts.with(batch))
     }
 
     /// These contexts and those of `batch`, whose numbers follow.
@@ -551,10 +643,19 @@ impl Contexts {
     /// # Errors
     /// As [`try_new`](Self::try_new).
     pub fn with(&self, batch: RecordBatch) -> Result<Self, BatchError> {
-        let Some(added) = Columns::try_new(batch)? else { return Ok(self.clone()) };
+        let Some(added) = Columns::try_new(batch)? else {
+            return Ok(self.clone());
+        };
         let mut stretches = (*self.stretches).clone();
-        if stretches.last().is_some_and(|last| last.end() != u64::from(added.first)) {
-            return Err(BatchError::Null { event: "(process table)".to_owned(), column: "ctx".to_owned(), row: 0 });
+        if stretches
+            .last()
+            .is_some_and(|last| last.end() != u64::from(added.first))
+        {
+            return Err(BatchError::Null {
+                event: "(process table)".to_owned(),
+                column: "ctx".to_owned(),
+                row: 0,
+            });
         }
         stretches.push(added);
         // Merge stretches of similar size, so that there are only logarithmically many.
@@ -565,7 +666,9 @@ impl Contexts {
             stretches.truncate(stretches.len() - 2);
             stretches.push(merged);
         }
-        Ok(Self { stretches: Arc::new(stretches) })
+        Ok(Self {
+            stretches: Arc::new(stretches),
+        })
     }
 
     /// Whether there is a context numbered `ctx`.
@@ -577,7 +680,10 @@ impl Contexts {
     /// Number of contexts.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.stretches.iter().map(|stretch| stretch.batch.num_rows()).sum()
+        self.stretches
+            .iter()
+            .map(|stretch| stretch.batch.num_rows())
+            .sum()
     }
 
     /// Whether there are none.
@@ -595,18 +701,34 @@ impl Contexts {
     #[must_use]
     pub fn get(&self, ctx: u32) -> Option<Context> {
         let row = self.row(ctx)?;
-        Some(Context { workload: row.workload(), policies: row.policies(), kernel: row.kernel() })
+        Some(Context {
+            workload: row.workload(),
+            policies: row.policies(),
+            kernel: row.kernel(),
+        })
     }
 
     pub(super) fn row(&self, ctx: u32) -> Option<ContextRow<'_>> {
         let after = self.stretches.partition_point(|stretch| stretch.first <= ctx);
         let columns = self.stretches.get(after.checked_sub(1)?)?;
-        (u64::from(ctx) < columns.end()).then(|| ContextRow { columns, row: (ctx - columns.first) as usize })
+        (u64::from(ctx) < columns.end()).then(|| ContextRow {
+            columns,
+            row: (ctx - columns.first) as usize,
+        })
     }
 }
 
 fn merge(before: &Columns, last: &Columns) -> Result<Columns, ArrowError> {
     let batch = concat_batches(context_schema(), [&before.batch, &last.batch])?;
-    let extra = before.extra.iter().chain(last.extra.iter()).map(|(ctx, workload)| (*ctx, workload.clone())).collect();
-    Ok(Columns { batch, first: before.first, extra: Arc::new(extra) })
+    let extra = before
+        .extra
+        .iter()
+        .chain(last.extra.iter())
+        .map(|(ctx, workload)| (*ctx, workload.clone()))
+        .collect();
+    Ok(Columns {
+        batch,
+        first: before.first,
+        extra: Arc::new(extra),
+    })
 }

@@ -31,7 +31,10 @@ pub struct RecordedEvent {
 
 impl From<proto::Event> for RecordedEvent {
     fn from(event: proto::Event) -> Self {
-        Self { event, ..Self::default() }
+        Self {
+            event,
+            ..Self::default()
+        }
     }
 }
 
@@ -87,7 +90,10 @@ pub fn timestamp_ns(timestamp: &prost_types::Timestamp) -> Option<i64> {
     if !(0..1_000_000_000).contains(&timestamp.nanos) {
         return None;
     }
-    timestamp.seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(timestamp.nanos))
+    timestamp
+        .seconds
+        .checked_mul(1_000_000_000)?
+        .checked_add(i64::from(timestamp.nanos))
 }
 
 /// The timestamp `ns` after the Unix epoch.

@@ -60,13 +60,20 @@ impl<'a> From<&'a proto::SockAddr> for SockAddrRef<'a> {
             10 => (&addr.sin6_addr, addr.sin6_port),
             _ => (&addr.sin_addr, addr.sin_port),
         };
-        Self { family: addr.sa_family, address, port }
+        Self {
+            family: addr.sa_family,
+            address,
+            port,
+        }
     }
 }
 
 /// The message that `addr` stands for: the members of its family, all others empty.
 pub(crate) fn sockaddr_message(addr: SockAddrRef<'_>) -> proto::SockAddr {
-    let mut message = proto::SockAddr { sa_family: addr.family, ..Default::default() };
+    let mut message = proto::SockAddr {
+        sa_family: addr.family,
+        ..Default::default()
+    };
     let address = addr.address.to_owned();
     match addr.family {
         1 => message.sun_path = address,
@@ -92,8 +99,14 @@ impl TextList<'_> {
             Self::Array(array) => (Some(array), None),
             Self::Slice(slice) => (None, Some(slice)),
         };
-        let array = array.into_iter().flat_map(|array| array.iter().map(Option::unwrap_or_default));
-        array.chain(slice.into_iter().flat_map(|slice| slice.iter().map(String::as_str)))
+        let array = array
+            .into_iter()
+            .flat_map(|array| array.iter().map(Option::unwrap_or_default));
+        array.chain(
+            slice
+                .into_iter()
+                .flat_map(|slice| slice.iter().map(String::as_str)),
+        )
     }
 
     /// Number of elements.
@@ -145,9 +158,9 @@ impl<'a> Value<'a> {
             Self::Str(value) => Owned::Str((*value).to_owned()),
             Self::Bytes(value) => Owned::Bytes(value.to_vec()),
             Self::Bool(value) => Owned::Bool(*value),
-            Self::StrArray(value) => {
-                Owned::StrArray(proto::StringArray { value: value.iter().map(str::to_owned).collect() })
-            }
+            Self::StrArray(value) => Owned::StrArray(proto::StringArray {
+                value: value.iter().map(str::to_owned).collect(),
+            }),
             Self::Int32Array(value) => Owned::Int32Array(proto::Int32Array { value: value.clone() }),
             Self::UInt64Array(value) => Owned::UInt64Array(proto::UInt64Array { value: value.clone() }),
             Self::SockAddr(value) => Owned::Sockaddr(sockaddr_message(*value)),
@@ -235,11 +248,17 @@ pub(crate) fn text(array: &ArrayRef, row: usize) -> Option<&str> {
 }
 
 pub(crate) fn int32_list(array: ArrayRef) -> Vec<i32> {
-    array.as_primitive_opt::<Int32Type>().map(list).unwrap_or_default()
+    array
+        .as_primitive_opt::<Int32Type>()
+        .map(list)
+        .unwrap_or_default()
 }
 
 pub(crate) fn u64_list(array: ArrayRef) -> Vec<u64> {
-    array.as_primitive_opt::<UInt64Type>().map(list).unwrap_or_default()
+    array
+        .as_primitive_opt::<UInt64Type>()
+        .map(list)
+        .unwrap_or_default()
 }
 
 fn list<T: arrow::datatypes::ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> Vec<T::Native> {

@@ -10,8 +10,8 @@ use super::batch::FieldIndex;
 use super::contexts::{ContextColumn, ContextRow, ContextText};
 use super::value::{int32_list, text, u64_list};
 use super::{
-    EventBatch, Extra, FromValue, KernelContext, RecordedEvent, SockAddrRef, TextList, Value, timestamp_from_ns,
-    timestamp_ns,
+    EventBatch, Extra, FromValue, KernelContext, RecordedEvent, SockAddrRef, TextList, Value,
+    timestamp_from_ns, timestamp_ns,
 };
 use crate::catalogue::FieldType;
 use crate::proto;
@@ -28,19 +28,33 @@ pub struct Event<'a> {
 
 #[derive(Debug)]
 enum Source<'a> {
-    Row { batch: &'a EventBatch, row: usize, extra: OnceCell<Option<Box<Extra>>> },
+    Row {
+        batch: &'a EventBatch,
+        row: usize,
+        extra: OnceCell<Option<Box<Extra>>>,
+    },
     Message(&'a proto::Event),
 }
 
 impl<'a> Event<'a> {
     pub(super) fn row(batch: &'a EventBatch, row: usize) -> Self {
-        Self { seq: batch.seq(row), source: Source::Row { batch, row, extra: OnceCell::new() } }
+        Self {
+            seq: batch.seq(row),
+            source: Source::Row {
+                batch,
+                row,
+                extra: OnceCell::new(),
+            },
+        }
     }
 
     /// A view of an event message, such as the output of a detector.
     #[must_use]
     pub fn from_message(seq: u64, event: &'a proto::Event) -> Self {
-        Self { seq, source: Source::Message(event) }
+        Self {
+            seq,
+            source: Source::Message(event),
+        }
     }
 
     /// Sequence number: the place in the total order of the capture. A detection has that of the event it comes from.
@@ -110,7 +124,10 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn value(&self, name: &str) -> Option<Value<'_>> {
         match self.data_message() {
-            Some(data) => data.iter().find(|value| value.name == name).and_then(Value::from_message),
+            Some(data) => data
+                .iter()
+                .find(|value| value.name == name)
+                .and_then(Value::from_message),
             None => {
                 let (batch, row, field_type, index) = self.row_field(name)?;
                 row_value(batch, row, field_type, index)
@@ -122,10 +139,20 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn data(&self) -> Vec<(&str, Option<Value<'_>>)> {
         match self.data_message() {
-            Some(data) => data.iter().map(|value| (value.name.as_str(), Value::from_message(value))).collect(),
+            Some(data) => data
+                .iter()
+                .map(|value| (value.name.as_str(), Value::from_message(value)))
+                .collect(),
             None => {
-                let Source::Row { batch, .. } = &self.source else { return Vec::new() };
-                batch.layout().fields().iter().map(|field| (field.name, self.value(field.name))).collect()
+                let Source::Row { batch, .. } = &self.source else {
+                    return Vec::new();
+                };
+                batch
+                    .layout()
+                    .fields()
+                    .iter()
+                    .map(|field| (field.name, self.value(field.name)))
+                    .collect()
             }
         }
     }
@@ -145,12 +172,23 @@ impl<'a> Event<'a> {
     pub fn thread(&self) -> ThreadView<'_> {
         let (syscall, part) = match (&self.source, self.process().0) {
             (Source::Row { batch, row, .. }, part) => {
-                let column = batch.indexes.thread_syscall.map(|index| batch.columns.column(index));
-                (column.and_then(|column| text(column, *row)).unwrap_or_default(), part)
+                let column = batch
+                    .indexes
+                    .thread_syscall
+                    .map(|index| batch.columns.column(index));
+                (
+                    column.and_then(|column| text(column, *row)).unwrap_or_default(),
+                    part,
+                )
             }
-            (_, Part::Message(process)) => {
-                (process.thread.as_ref().map(|thread| thread.syscall.as_str()).unwrap_or_default(), Part::Message(process))
-            }
+            (_, Part::Message(process)) => (
+                process
+                    .thread
+                    .as_ref()
+                    .map(|thread| thread.syscall.as_str())
+                    .unwrap_or_default(),
+                Part::Message(process),
+            ),
             (_, part) => ("", part),
         };
         ThreadView {
@@ -196,7 +234,9 @@ impl<'a> Event<'a> {
     /// Addresses of the user-space stack, innermost first; empty without one.
     #[must_use]
     pub fn stack_addresses(&self) -> Vec<u64> {
-        self.user_stack().map(|stack| stack.addresses.iter().map(|frame| frame.address).collect()).unwrap_or_default()
+        self.user_stack()
+            .map(|stack| stack.addresses.iter().map(|frame| frame.address).collect())
+            .unwrap_or_default()
     }
 
     /// What the recorder knows beyond the event model.
@@ -248,7 +288,11 @@ impl<'a> Event<'a> {
             Source::Message(event) => event.workload.clone(),
             Source::Row { .. } => {
                 let mut workload = self.context_row()?.workload()?;
-                if let Some(thread) = workload.process.as_mut().and_then(|process| process.thread.as_mut()) {
+                if let Some(thread) = workload
+                    .process
+                    .as_mut()
+                    .and_then(|process| process.thread.as_mut())
+                {
                     thread.syscall = self.thread().syscall.to_owned();
                     thread.user_stack_trace = self.user_stack();
                 }
@@ -267,7 +311,9 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn to_recorded(&self) -> RecordedEvent {
         let Source::Row { .. } = &self.source else {
-            let Source::Message(event) = &self.source else { return RecordedEvent::default() };
+            let Source::Message(event) = &self.source else {
+                return RecordedEvent::default();
+            };
             return RecordedEvent::from((*event).clone());
         };
         let extra = self.extra();
@@ -291,12 +337,17 @@ impl<'a> Event<'a> {
     }
 
     fn extra(&self) -> Option<&Extra> {
-        let Source::Row { batch, row, extra } = &self.source else { return None };
+        let Source::Row { batch, row, extra } = &self.source else {
+            return None;
+        };
         extra
             .get_or_init(|| {
                 let column = batch.columns.column(batch.indexes.extra).as_binary_opt::<i32>()?;
                 // Bytes that are no message leave the columns in charge.
-                column.is_valid(*row).then(|| Extra::decode(column.value(*row)).ok().map(Box::new)).flatten()
+                column
+                    .is_valid(*row)
+                    .then(|| Extra::decode(column.value(*row)).ok().map(Box::new))
+                    .flatten()
             })
             .as_deref()
     }
@@ -310,8 +361,14 @@ impl<'a> Event<'a> {
     }
 
     fn row_field(&self, name: &str) -> Option<(&'a EventBatch, usize, FieldType, FieldIndex)> {
-        let Source::Row { batch, row, .. } = &self.source else { return None };
-        let position = batch.layout().fields().iter().position(|field| field.name == name)?;
+        let Source::Row { batch, row, .. } = &self.source else {
+            return None;
+        };
+        let position = batch
+            .layout()
+            .fields()
+            .iter()
+            .position(|field| field.name == name)?;
         let index = batch.indexes.fields[position]?;
         Some((batch, *row, batch.layout.fields()[position].field_type, index))
     }
@@ -338,18 +395,30 @@ impl<'a> Event<'a> {
 
     fn user_stack(&self) -> Option<proto::UserStackTrace> {
         match &self.source {
-            Source::Message(event) => {
-                event.workload.as_ref()?.process.as_ref()?.thread.as_ref()?.user_stack_trace.clone()
-            }
+            Source::Message(event) => event
+                .workload
+                .as_ref()?
+                .process
+                .as_ref()?
+                .thread
+                .as_ref()?
+                .user_stack_trace
+                .clone(),
             Source::Row { batch, row, .. } => {
                 if let Some(stack) = self.extra().and_then(|extra| extra.user_stack.clone()) {
                     return Some(stack);
                 }
-                let column = batch.columns.column(batch.indexes.user_stack?).as_list_opt::<i32>()?;
+                let column = batch
+                    .columns
+                    .column(batch.indexes.user_stack?)
+                    .as_list_opt::<i32>()?;
                 column.is_valid(*row).then(|| proto::UserStackTrace {
                     addresses: u64_list(column.value(*row))
                         .into_iter()
-                        .map(|address| proto::StackAddress { address, symbol: String::new() })
+                        .map(|address| proto::StackAddress {
+                            address,
+                            symbol: String::new(),
+                        })
                         .collect(),
                 })
             }
@@ -372,9 +441,9 @@ fn row_value(batch: &EventBatch, row: usize, field_type: FieldType, index: Field
         FieldType::Bool => Value::Bool(column.as_boolean().value(row)),
         FieldType::String => Value::Str(text(column, row)?),
         FieldType::Bytes => Value::Bytes(column.as_binary::<i32>().value(row)),
-        FieldType::StringArray => {
-            Value::StrArray(TextList::Array(column.as_list::<i32>().value(row).as_string_opt::<i32>()?.clone()))
-        }
+        FieldType::StringArray => Value::StrArray(TextList::Array(
+            column.as_list::<i32>().value(row).as_string_opt::<i32>()?.clone(),
+        )),
         FieldType::Int32Array => Value::Int32Array(int32_list(column.as_list::<i32>().value(row))),
         FieldType::UInt64Array => Value::UInt64Array(u64_list(column.as_list::<i32>().value(row))),
         FieldType::SockAddr => {
@@ -387,7 +456,9 @@ fn row_value(batch: &EventBatch, row: usize, field_type: FieldType, index: Field
             })
         }
         _ => Value::Message(Box::new(
-            proto::EventValue::decode(column.as_binary::<i32>().value(row)).ok()?.value?,
+            proto::EventValue::decode(column.as_binary::<i32>().value(row))
+                .ok()?
+                .value?,
         )),
     })
 }
@@ -438,7 +509,10 @@ impl<'a> ProcessView<'a> {
     pub fn executable_path(self) -> &'a str {
         match self.0 {
             Part::Row(row) => row.exe(),
-            Part::Message(process) => process.executable.as_ref().map(|executable| executable.path.as_str()),
+            Part::Message(process) => process
+                .executable
+                .as_ref()
+                .map(|executable| executable.path.as_str()),
             Part::None => None,
         }
         .unwrap_or_default()
@@ -447,7 +521,8 @@ impl<'a> ProcessView<'a> {
     /// Process entity id.
     #[must_use]
     pub fn entity_id(self) -> Option<u32> {
-        self.0.number(ContextColumn::ProcessId, |process| process.unique_id)
+        self.0
+            .number(ContextColumn::ProcessId, |process| process.unique_id)
     }
 
     /// Thread-group id in the root pid namespace.
@@ -492,7 +567,8 @@ impl<'a> ThreadView<'a> {
     /// Thread entity id.
     #[must_use]
     pub fn entity_id(self) -> Option<u32> {
-        self.part.number(ContextColumn::ThreadId, |thread| thread.unique_id)
+        self.part
+            .number(ContextColumn::ThreadId, |thread| thread.unique_id)
     }
 
     /// Thread id in the root pid namespace.
@@ -536,13 +612,15 @@ impl ParentView<'_> {
     /// Process entity id.
     #[must_use]
     pub fn entity_id(self) -> Option<u32> {
-        self.0.number(ContextColumn::ParentId, |process| process.unique_id)
+        self.0
+            .number(ContextColumn::ParentId, |process| process.unique_id)
     }
 
     /// Thread-group id in the root pid namespace.
     #[must_use]
     pub fn host_pid(self) -> Option<u32> {
-        self.0.number(ContextColumn::ParentHostPid, |process| process.host_pid)
+        self.0
+            .number(ContextColumn::ParentHostPid, |process| process.host_pid)
     }
 
     /// Thread-group id in the parent's pid namespace, as the event has it.
@@ -560,25 +638,31 @@ impl<'a> ContainerView<'a> {
     /// Full container id; empty outside containers.
     #[must_use]
     pub fn id(self) -> &'a str {
-        self.0.text(ContextText::ContainerId, |container| Some(&container.id))
+        self.0
+            .text(ContextText::ContainerId, |container| Some(&container.id))
     }
 
     /// Name given by the runtime.
     #[must_use]
     pub fn name(self) -> &'a str {
-        self.0.text(ContextText::ContainerName, |container| Some(&container.name))
+        self.0
+            .text(ContextText::ContainerName, |container| Some(&container.name))
     }
 
     /// Image name.
     #[must_use]
     pub fn image(self) -> &'a str {
-        self.0.text(ContextText::ContainerImage, |container| Some(&container.image.as_ref()?.name))
+        self.0.text(ContextText::ContainerImage, |container| {
+            Some(&container.image.as_ref()?.name)
+        })
     }
 
     /// First repository digest of the image.
     #[must_use]
     pub fn image_digest(self) -> &'a str {
-        self.0.text(ContextText::ContainerImageDigest, |container| container.image.as_ref()?.repo_digests.first())
+        self.0.text(ContextText::ContainerImageDigest, |container| {
+            container.image.as_ref()?.repo_digests.first()
+        })
     }
 
     /// Whether the entry point has been executed.
@@ -600,18 +684,22 @@ impl<'a> K8sView<'a> {
     /// Pod name.
     #[must_use]
     pub fn pod_name(self) -> &'a str {
-        self.0.text(ContextText::PodName, |k8s| Some(&k8s.pod.as_ref()?.name))
+        self.0
+            .text(ContextText::PodName, |k8s| Some(&k8s.pod.as_ref()?.name))
     }
 
     /// Pod uid.
     #[must_use]
     pub fn pod_uid(self) -> &'a str {
-        self.0.text(ContextText::PodUid, |k8s| Some(&k8s.pod.as_ref()?.uid))
+        self.0
+            .text(ContextText::PodUid, |k8s| Some(&k8s.pod.as_ref()?.uid))
     }
 
     /// Pod namespace.
     #[must_use]
     pub fn namespace(self) -> &'a str {
-        self.0.text(ContextText::PodNamespace, |k8s| Some(&k8s.namespace.as_ref()?.name))
+        self.0.text(ContextText::PodNamespace, |k8s| {
+            Some(&k8s.namespace.as_ref()?.name)
+        })
     }
 }

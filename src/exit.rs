@@ -1,0 +1,81 @@
+//! Exit codes and how errors reach the person who reads them.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// Why the process ends; the number is its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Ok = 0,
+    /// Findings with `--fail-on`, or a test mismatch.
+    Findings = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// Input that is unreadable, corrupt or of the wrong version.
+    BadInput = 3,
+    /// Privileges or kernel features are missing.
+    Environment = 4,
+    /// A capture that is open or truncated was read to its end.
+    Incomplete = 5,
+}
+
+/// An error with the exit code it stands for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit,
+            error: error.into(),
+        }
+    }
+
+    pub(crate) fn usage(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self::new(Exit::Usage, anyhow::Error::msg(message))
+    }
+
+    pub(crate) fn bad_input(error: impl Into<anyhow::Error>) -> Self {
+        Self::new(Exit::BadInput, error)
+    }
+
+    pub(crate) fn environment(error: impl Into<anyhow::Error>) -> Self {
+        Self::new(Exit::Environment, error)
+    }
+}
+
+/// Errors of the machine we run on (a full disk, a closed pipe).
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::environment(error)
+    }
+}
+
+/// Ends the process: prints an error with its causes. A reader that closed the pipe has seen enough: that is no error.
+pub(crate) fn report(result: Result<Exit, Failure>) -> ExitCode {
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) if is_broken_pipe(&failure.error) => Exit::Ok,
+        Err(failure) => {
+            let causes: Vec<_> = failure.error.chain().map(ToString::to_string).collect();
+            #[expect(clippy::print_stderr, reason = "this is where errors are rendered")]
+            {
+                eprintln!("tracee-cap: {}", causes.join(": "));
+            }
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
