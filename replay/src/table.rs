@@ -1,0 +1,205 @@
+//! Detections as a table for people.
+
+use std::fmt::Write;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use detectors_api::event::{Event, Value};
+use detectors_api::proto;
+
+/// One detection per row: when, how bad, what, who, from what, and how it came to be.
+///
+/// `width` is that of the terminal in columns; `None` lets rows be as long as they need.
+#[must_use]
+pub fn table<'a>(detections: impl IntoIterator<Item = &'a proto::Event>, width: Option<u16>) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header([
+            "TIME (UTC)",
+            "SEVERITY",
+            "DETECTION",
+            "PROCESS",
+            "EVENT",
+            "ANCESTRY",
+        ]);
+    match width {
+        Some(width) => table.set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    for detection in detections {
+        table.add_row(row(detection));
+    }
+    // Trailing blanks only make output harder to compare.
+    table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+fn row(detection: &proto::Event) -> [String; 6] {
+    let view = Event::from_message(0, detection);
+    let threat = detection.threat.as_ref();
+    let severity = threat.map_or("-", |threat| severity_name(threat.severity));
+    let name = match threat {
+        Some(threat) if !threat.name.is_empty() => format!("{}\n({})", threat.name, detection.name),
+        _ => detection.name.clone(),
+    };
+    [
+        view.timestamp_ns().map(time).unwrap_or_default(),
+        severity.to_owned(),
+        name,
+        process(&view),
+        origin(detection),
+        ancestry(detection),
+    ]
+    .map(|cell| printable(&cell))
+}
+
+/// A recording is untrusted: control characters must not reach the terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|char| {
+            if char.is_control() && char != '\n' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                char
+            }
+        })
+        .collect()
+}
+
+fn time(ns: i64) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(ns))
+        .map(|time| time.strftime("%Y-%m-%d\n%H:%M:%S.%6f").to_string())
+        .unwrap_or_default()
+}
+
+/// The name of a severity number.
+#[must_use]
+pub fn severity_name(severity: i32) -> &'static str {
+    proto::Severity::try_from(severity).map_or("?", |severity| severity.as_str_name())
+}
+
+fn process(event: &Event<'_>) -> String {
+    let process = event.process();
+    let mut text = event.thread().name().to_owned();
+    if let Some(pid) = process.host_pid() {
+        let _ = write!(text, "[{pid}]");
+    }
+    if !process.executable_path().is_empty() {
+        let _ = write!(text, "\n{}", process.executable_path());
+    }
+    if !event.container().id().is_empty() {
+        let id = event.container().id();
+        let short = id.get(..12).unwrap_or(id);
+        let _ = write!(text, "\nin {} {}", short, event.container().name());
+    }
+    text
+}
+
+/// What triggered it: event and the fields that say most, own output first.
+fn origin(detection: &proto::Event) -> String {
+    const SHOWN: usize = 3;
+    const LONGEST: usize = 60;
+    let origin = detection.detected_from.as_ref();
+    let mut text = origin.map(|origin| origin.name.clone()).unwrap_or_default();
+    let data = detection
+        .data
+        .iter()
+        .chain(origin.into_iter().flat_map(|origin| &origin.data));
+    let fields = data.filter_map(|field| Some((field.name.as_str(), brief(&Value::from_message(field)?)?)));
+    for (name, value) in fields.filter(|(_, value)| !value.is_empty()).take(SHOWN) {
+        let cut: String = value.chars().take(LONGEST).collect();
+        let mark = if cut.len() < value.len() { "…" } else { "" };
+        let _ = write!(text, "\n{name}={cut}{mark}");
+    }
+    text
+}
+
+/// The value, if it can be said in a few words.
+fn brief(value: &Value<'_>) -> Option<String> {
+    Some(match value {
+        Value::Str(text) => (*text).to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::StrArray(list) => list.iter().collect::<Vec<_>>().join(" "),
+        Value::SockAddr(addr) if addr.is_inet() => format!("{} port {}", addr.address, addr.port),
+        Value::SockAddr(addr) => addr.address.to_owned(),
+        Value::Pointer(address) => format!("{address:#x}"),
+        other => other.as_integer()?.to_string(),
+    })
+}
+
+fn ancestry(detection: &proto::Event) -> String {
+    let process = detection
+        .workload
+        .as_ref()
+        .and_then(|workload| workload.process.as_ref());
+    let names = process
+        .map(|process| process.ancestors.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .map(|ancestor| {
+            let name = ancestor
+                .thread
+                .as_ref()
+                .map(|thread| thread.name.as_str())
+                .filter(|name| !name.is_empty());
+            let path = ancestor
+                .executable
+                .as_ref()
+                .map(|executable| executable.path.as_str());
+            let name = name.or(path).unwrap_or("?");
+            format!(
+                "{name}[{}]",
+                ancestor.host_pid.map_or("?".to_owned(), |pid| pid.to_string())
+            )
+        });
+    names.collect::<Vec<_>>().join(" ← ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_who_did_what() {
+        let process = |name: &str, pid, path: &str| proto::Process {
+            executable: Some(proto::Executable {
+                path: path.to_owned(),
+            }),
+            host_pid: Some(pid),
+            thread: Some(proto::Thread {
+                name: name.to_owned(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let detection = proto::Event {
+            timestamp: Some(detectors_api::event::timestamp_from_ns(1_785_571_200_987_654_321)),
+            name: "fileless_execution".to_owned(),
+            workload: Some(proto::Workload {
+                process: Some(proto::Process {
+                    ancestors: vec![process("sh", 12, "/usr/bin/dash"), process("", 1, "")],
+                    ..process("evil\u{1b}[31m", 4242, "memfd:x")
+                }),
+                ..Default::default()
+            }),
+            threat: Some(proto::Threat {
+                name: "Fileless execution detected".to_owned(),
+                severity: 3,
+                ..Default::default()
+            }),
+            detected_from: Some(proto::DetectedFrom {
+                name: "sched_process_exec".to_owned(),
+                data: vec![proto::EventValue {
+                    name: "pathname".to_owned(),
+                    value: Some(proto::event_value::Value::Str("memfd:x".to_owned())),
+                }],
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        insta::assert_snapshot!(table([&detection], Some(120)));
+    }
+}
