@@ -7,6 +7,8 @@
 //! * [`columns`]: how the fields of an event type lie in Arrow columns;
 //! * [`event`]: batches of events in Arrow, the builder that fills them, and [`event::Event`], the view of one row;
 //! * [`entity`]: bit-exact entity ids of processes and threads;
+//! * [`detector`], [`definition`], [`output`], [`stores`]: what a detector is, needs, returns and can ask;
+//! * [`testkit`]: events and calls for the tests of detectors;
 //! * [`json`]: both JSON encodings of events.
 //!
 //! Invariants: an event that goes through [`event::BatchBuilder`] comes back equal from [`event::Event::to_recorded`];
@@ -14,8 +16,31 @@
 
 pub mod catalogue;
 pub mod columns;
+pub mod definition;
+pub mod detector;
 pub mod entity;
 pub mod event;
+pub mod output;
+pub mod stores;
+pub mod testkit;
+
+#[doc(hidden)]
+pub use inventory;
+
+/// What a detector author needs, to import at once.
+pub mod prelude {
+    pub use crate::catalogue::{FieldType, Version};
+    pub use crate::definition::{
+        AutoPopulate, DetectorDefinition, EnrichmentRequirement, EventRequirement, StoreRequirement, Threat,
+    };
+    pub use crate::detector::{
+        Context, DetectorConfig, DetectorError, DetectorParams, EventDetector, Result, registered,
+    };
+    pub use crate::event::{Event, SockAddrRef, TextList, Value};
+    pub use crate::output::{Output, Outputs};
+    pub use crate::register;
+    pub use crate::stores::{ProcessInfo, Store, StoreError};
+}
 
 /// The messages of package `tracee.v1beta1`, generated from `proto/`.
 pub mod proto {
