@@ -1,1 +1,43 @@
 //! The capture format and the recording pipeline.
+//!
+//! A capture is a directory, `NAME.tcap/`, specified in `docs/format.md`:
+//!
+//! ```text
+//! manifest.json                              what it is, what it holds, digests        [`Manifest`]
+//! events/name=<event>/part-NNNNNN.parquet    one file per event type and segment
+//! process/part-NNNNNN.parquet                the process contexts that the events of the segment refer to
+//! stores/<store>/part-NNNNNN.parquet         snapshots of stores
+//! loss/part-NNNNNN.parquet                   what was lost                             [`Loss`]
+//! detections/part-NNNNNN.parquet             what was detected while recording
+//! journal/                                   the segment being written                 [`journal`]
+//! ```
+//!
+//! [`CaptureWriter`] writes captures, [`CaptureReader`] reads them.
+//!
+//! Invariants:
+//! * what [`CaptureWriter::flush`] acknowledged is read back, exactly once, whenever the recorder dies;
+//! * `received = written + lost`, in the manifest and in every journal frame;
+//! * sequence numbers grow strictly within a file and from segment to segment;
+//! * a capture is untrusted input: a reader stays within its directory and within bounded memory, and a fault becomes an
+//!   [`Error`] that names the file, and row group and column where they are known.
+
+mod error;
+mod files;
+mod journal;
+mod loss;
+mod manifest;
+mod part;
+mod reader;
+mod table;
+mod writer;
+
+pub use error::Error;
+pub use journal::{Cut, JournalPolicy};
+pub use loss::{Loss, loss_schema};
+pub use manifest::{
+    Clock, FORMAT, Header, Host, ImportedInput, MANIFEST, Manifest, Part, SeqRange, Source, State, TimeRange,
+    Totals, format_time,
+};
+pub use reader::{CaptureReader, Events, Scan, ScanBatches, ScanTask, Segment, TaskBatches};
+pub use table::Table;
+pub use writer::{CaptureWriter, SNAPSHOT_SEQ, WriterOptions};

@@ -1,0 +1,301 @@
+//! Decoding untrusted files: every fault, panics included, becomes an error that says where.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamReader;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection,
+};
+use parquet::file::metadata::PageIndexPolicy;
+
+use crate::{Error, Part, files};
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a decoder. A panic in it is an error like any other, and prints nothing.
+pub(super) fn guard<T, E: ToString>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !DECODING.get() {
+                before(info);
+            }
+        }));
+    });
+    let outer = DECODING.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(outer);
+    match result {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => {
+            let reason = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no reason given");
+            Err(format!("the decoder gave up: {reason}"))
+        }
+    }
+}
+
+/// A Parquet file whose footer has been read.
+#[derive(Clone, Debug)]
+pub(super) struct ParquetFile {
+    directory: Arc<PathBuf>,
+    pub(super) part: Part,
+    pub(super) metadata: ArrowReaderMetadata,
+}
+
+impl ParquetFile {
+    pub(super) fn open(directory: &Arc<PathBuf>, part: &Part, page_index: bool) -> Result<Self, Error> {
+        let file = files::open(directory, &part.path)?;
+        let size = file
+            .metadata()
+            .map_err(Error::io("read", &directory.join(&part.path)))?
+            .len();
+        if size != part.bytes {
+            return Err(Error::Parquet {
+                file: directory.join(&part.path),
+                row_group: None,
+                column: None,
+                reason: format!("the file has {size} bytes, and the manifest says {}", part.bytes),
+            });
+        }
+        let policy = if page_index {
+            PageIndexPolicy::Optional
+        } else {
+            PageIndexPolicy::Skip
+        };
+        let options = ArrowReaderOptions::new().with_page_index_policy(policy);
+        let metadata =
+            guard(|| ArrowReaderMetadata::load(&file, options)).map_err(|reason| Error::Parquet {
+                file: directory.join(&part.path),
+                row_group: None,
+                column: None,
+                reason,
+            })?;
+        Ok(Self {
+            directory: Arc::clone(directory),
+            part: part.clone(),
+            metadata,
+        })
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.join(&self.part.path)
+    }
+
+    pub(super) fn row_groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
+    /// Rows of a row group, as the footer has it; never negative.
+    pub(super) fn rows(&self, row_group: usize) -> usize {
+        usize::try_from(self.metadata.metadata().row_group(row_group).num_rows()).unwrap_or(0)
+    }
+
+    /// Those of `columns` that the file has (all, for `None`).
+    pub(super) fn projection(&self, columns: Option<&[String]>) -> ProjectionMask {
+        let schema = self.metadata.parquet_schema();
+        match columns {
+            None => ProjectionMask::all(),
+            Some(columns) => {
+                let roots = self
+                    .metadata
+                    .schema()
+                    .fields()
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, field)| columns.contains(field.name()))
+                    .map(|(index, _)| index);
+                ProjectionMask::roots(schema, roots)
+            }
+        }
+    }
+
+    /// The batches of one row group.
+    pub(super) fn batches(
+        &self,
+        row_group: usize,
+        columns: Option<Arc<[String]>>,
+        selection: Option<RowSelection>,
+        batch_size: usize,
+    ) -> Result<RowGroupBatches, Error> {
+        let file = files::open(&self.directory, &self.part.path)?;
+        let reader = guard(|| {
+            self.reader(
+                file,
+                row_group,
+                self.projection(columns.as_deref()),
+                selection,
+                batch_size,
+            )
+        })
+        .map_err(|reason| self.error(row_group, columns.as_deref(), reason))?;
+        Ok(RowGroupBatches {
+            file: self.clone(),
+            row_group,
+            columns,
+            reader: Some(reader),
+        })
+    }
+
+    fn reader(
+        &self,
+        file: File,
+        row_group: usize,
+        projection: ProjectionMask,
+        selection: Option<RowSelection>,
+        batch_size: usize,
+    ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_row_groups(vec![row_group])
+            .with_projection(projection)
+            .with_batch_size(batch_size);
+        if let Some(selection) = selection {
+            builder = builder.with_row_selection(selection);
+        }
+        builder.build()
+    }
+
+    fn error(&self, row_group: usize, columns: Option<&[String]>, reason: String) -> Error {
+        Error::Parquet {
+            file: self.path(),
+            row_group: Some(row_group),
+            column: self.broken_column(row_group, columns),
+            reason,
+        }
+    }
+
+    /// The first column of the row group that cannot be decoded alone.
+    fn broken_column(&self, row_group: usize, columns: Option<&[String]>) -> Option<String> {
+        let fields = self.metadata.schema().fields();
+        fields
+            .iter()
+            .map(|field| field.name())
+            .filter(|name| columns.is_none_or(|columns| columns.contains(name)))
+            .find(|name| {
+                let only = [(*name).clone()];
+                let decoded = guard(|| -> Result<(), String> {
+                    let file =
+                        files::open(&self.directory, &self.part.path).map_err(|error| error.to_string())?;
+                    let reader = self
+                        .reader(file, row_group, self.projection(Some(&only)), None, 1024)
+                        .map_err(|error| error.to_string())?;
+                    reader
+                        .into_iter()
+                        .try_for_each(|batch| batch.map(drop))
+                        .map_err(|error| error.to_string())
+                });
+                decoded.is_err()
+            })
+            .cloned()
+    }
+}
+
+/// The batches of one row group.
+#[derive(Debug)]
+pub(super) struct RowGroupBatches {
+    file: ParquetFile,
+    row_group: usize,
+    columns: Option<Arc<[String]>>,
+    /// `None` after an error.
+    reader: Option<ParquetRecordBatchReader>,
+}
+
+impl Iterator for RowGroupBatches {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let reader = self.reader.as_mut()?;
+        match guard(|| reader.next().transpose()) {
+            Ok(batch) => batch.map(Ok),
+            Err(reason) => {
+                self.reader = None;
+                Some(Err(self.file.error(
+                    self.row_group,
+                    self.columns.as_deref(),
+                    reason,
+                )))
+            }
+        }
+    }
+}
+
+/// All rows of an Arrow IPC stream. The stream may lack its end marker.
+pub(super) fn ipc_batches(stream: &[u8]) -> Result<Vec<RecordBatch>, String> {
+    check_ipc(stream)?;
+    guard(|| -> Result<Vec<RecordBatch>, ArrowError> { StreamReader::try_new(stream, None)?.collect() })
+}
+
+/// The decoder allocates what lengths ask for, before it finds that the bytes are not there; and compressed buffers may
+/// become as large as they like. So lengths are checked first, and compression, which a journal does not have, is refused.
+fn check_ipc(stream: &[u8]) -> Result<(), String> {
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let torn = || "the Arrow IPC stream is torn".to_owned();
+        let (header, after) = rest.split_at_checked(8).ok_or_else(torn)?;
+        if header[..4] != [0xff; 4] {
+            return Err("there is no Arrow IPC message".to_owned());
+        }
+        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        let (metadata, after) = after.split_at_checked(length).ok_or_else(torn)?;
+        if metadata.is_empty() {
+            return Ok(());
+        }
+        let message = guard(|| arrow::ipc::root_as_message(metadata))?;
+        let compressed = message
+            .header_as_record_batch()
+            .or_else(|| message.header_as_dictionary_batch()?.data())
+            .is_some_and(|batch| batch.compression().is_some());
+        if compressed {
+            return Err("the Arrow IPC stream is compressed".to_owned());
+        }
+        let body = usize::try_from(message.bodyLength()).map_err(|_| torn())?;
+        rest = after.split_at_checked(body).ok_or_else(torn)?.1;
+    }
+    Ok(())
+}
+
+/// The columns of `schema`, by name and in its order, out of a batch that may have others.
+pub(super) fn select(path: &Path, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
+    let broken = |column: &str, reason: String| Error::Parquet {
+        file: path.to_owned(),
+        row_group: None,
+        column: Some(column.to_owned()),
+        reason,
+    };
+    let columns = schema.fields().iter().map(|field| {
+        let column = batch
+            .column_by_name(field.name())
+            .ok_or_else(|| broken(field.name(), "the column is missing".to_owned()))?;
+        if !same_type(column.data_type(), field.data_type()) {
+            return Err(broken(
+                field.name(),
+                format!("the column is {}, not {}", column.data_type(), field.data_type()),
+            ));
+        }
+        if !field.is_nullable() && column.null_count() > 0 {
+            return Err(broken(field.name(), "the column has nulls".to_owned()));
+        }
+        Ok(Arc::clone(column))
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| broken("", error.to_string()))
+}
+
+fn same_type(found: &DataType, expected: &DataType) -> bool {
+    found == expected
+}

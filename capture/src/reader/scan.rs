@@ -1,0 +1,544 @@
+//! Scans: the events of one type, as batches, in tasks that can run side by side.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{TimestampNanosecondType, UInt64Type};
+use detectors_api::columns::{self, Physical, layout};
+use detectors_api::event::{Contexts, EventBatch};
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+
+use super::decode::{ParquetFile, RowGroupBatches, guard};
+use super::{Inner, overlaps};
+use crate::manifest::{SeqRange, TimeRange};
+use crate::part::ROW_GROUP_ROWS;
+use crate::{Error, Table};
+
+/// A scan over the events of one type.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    inner: Arc<Inner>,
+    event_type: &'static str,
+    columns: Option<Vec<String>>,
+    seq: RangeInclusive<u64>,
+    time: Option<TimeRange>,
+    batch_size: usize,
+}
+
+impl Scan {
+    pub(super) fn new(inner: Arc<Inner>, event_type: &'static str) -> Self {
+        Self {
+            inner,
+            event_type,
+            columns: None,
+            seq: 0..=u64::MAX,
+            time: None,
+            batch_size: ROW_GROUP_ROWS,
+        }
+    }
+
+    /// Reads only these columns (names as in the [layout](detectors_api::columns::Layout)), next to `seq` and `_extra`, which
+    /// are always read. The columns of a socket address come together.
+    ///
+    /// # Errors
+    /// If events of this type have no such column.
+    pub fn columns<'a>(mut self, wanted: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+        let layout = layout(self.event_type);
+        let mut columns = vec![columns::SEQ.to_owned(), columns::EXTRA.to_owned()];
+        if layout.definition().is_none() {
+            columns.push(columns::NAME.to_owned());
+        }
+        for column in wanted {
+            let address = layout.fields().iter().find(|field| {
+                field.physical == Physical::SockAddr
+                    && [field.column.clone(), field.family_column(), field.port_column()]
+                        .iter()
+                        .any(|part| part == column)
+            });
+            match address {
+                Some(field) => {
+                    columns.extend([field.column.clone(), field.family_column(), field.port_column()]);
+                }
+                None if layout.schema().column_with_name(column).is_some() => columns.push(column.to_owned()),
+                None => {
+                    return Err(Error::UnknownColumn {
+                        event: self.event_type.to_owned(),
+                        column: column.to_owned(),
+                    });
+                }
+            }
+        }
+        columns.sort();
+        columns.dedup();
+        self.columns = Some(columns);
+        Ok(self)
+    }
+
+    /// Reads only events with these sequence numbers.
+    #[must_use]
+    pub fn seq_range(mut self, seq: RangeInclusive<u64>) -> Self {
+        self.seq = seq;
+        self
+    }
+
+    /// Reads only events of this time, in ns since the Unix epoch. Events without a timestamp are in no range.
+    #[must_use]
+    pub fn time_range(mut self, time: RangeInclusive<i64>) -> Self {
+        self.time = Some(TimeRange {
+            first: *time.start(),
+            last: *time.end(),
+        });
+        self
+    }
+
+    /// The most events of a batch; a row group (65,536), unless told otherwise.
+    #[must_use]
+    pub fn batch_size(mut self, events: usize) -> Self {
+        self.batch_size = events.clamp(1, ROW_GROUP_ROWS);
+        self
+    }
+
+    /// The event type.
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        self.event_type
+    }
+
+    /// The scan in independent pieces, in the order of their sequence numbers: one for a row group.
+    ///
+    /// Row groups that cannot hold wanted events are left out, by their statistics.
+    ///
+    /// # Errors
+    /// If a file cannot be opened.
+    pub fn tasks(&self) -> Result<Vec<ScanTask>, Error> {
+        let mut tasks = Vec::new();
+        let table = Table::Events(self.event_type);
+        let shared = Arc::new(self.shared());
+        for part in self
+            .inner
+            .manifest
+            .parts
+            .iter()
+            .filter(|part| part.table == table)
+        {
+            let Some(seq) = part.seq.filter(|seq| self.wants(*seq, part.time)) else {
+                continue;
+            };
+            let page_index = self.seq != (0..=u64::MAX);
+            let file = Arc::new(ParquetFile::open(&self.inner.directory, part, page_index)?);
+            let bounds = row_group_seqs(&file)?;
+            for row_group in 0..file.row_groups() {
+                let seq = bounds.get(row_group).copied().flatten().unwrap_or(seq);
+                if self.wants_seq(seq) {
+                    tasks.push(ScanTask {
+                        scan: Arc::clone(&shared),
+                        seq,
+                        rows: file.rows(row_group),
+                        source: TaskSource::RowGroup {
+                            file: Arc::clone(&file),
+                            row_group,
+                        },
+                    });
+                }
+            }
+        }
+        for segment in self.inner.journal.values() {
+            let batches = segment.events.get(self.event_type).into_iter().flatten();
+            let batches: Vec<_> = batches
+                .filter(|batch| {
+                    let (seq, time) = crate::writer::ranges(batch);
+                    self.wants(seq, time)
+                })
+                .cloned()
+                .collect();
+            if let (Some(first), Some(last)) = (batches.first(), batches.last()) {
+                tasks.push(ScanTask {
+                    scan: Arc::clone(&shared),
+                    seq: SeqRange {
+                        first: crate::writer::ranges(first).0.first,
+                        last: crate::writer::ranges(last).0.last,
+                    },
+                    rows: batches.iter().map(EventBatch::len).sum(),
+                    source: TaskSource::Memory(batches),
+                });
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// All batches, in the order of their sequence numbers, one task after the other.
+    ///
+    /// # Errors
+    /// If a file cannot be opened.
+    pub fn batches(&self) -> Result<ScanBatches, Error> {
+        Ok(ScanBatches {
+            directory: self.directory(),
+            tasks: self.tasks()?.into_iter(),
+            batches: None,
+            before: None,
+        })
+    }
+
+    pub(super) fn directory(&self) -> PathBuf {
+        self.inner
+            .directory
+            .join(Table::Events(self.event_type).to_string())
+    }
+
+    fn shared(&self) -> Shared {
+        let mut columns = self.columns.clone();
+        if let (Some(columns), Some(_)) = (&mut columns, self.time)
+            && !columns.iter().any(|column| column == columns::TIMESTAMP)
+        {
+            columns.push(columns::TIMESTAMP.to_owned());
+        }
+        let all = || {
+            layout(self.event_type)
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect()
+        };
+        Shared {
+            inner: Arc::clone(&self.inner),
+            event_type: self.event_type,
+            columns: columns.unwrap_or_else(all).into(),
+            seq: self.seq.clone(),
+            time: self.time,
+            batch_size: self.batch_size,
+        }
+    }
+
+    fn wants(&self, seq: SeqRange, time: Option<TimeRange>) -> bool {
+        self.wants_seq(seq) && overlaps(time, self.time)
+    }
+
+    fn wants_seq(&self, seq: SeqRange) -> bool {
+        seq.first <= *self.seq.end() && *self.seq.start() <= seq.last
+    }
+}
+
+/// All batches of a scan, in order. After an error there are no more.
+#[derive(Debug)]
+pub struct ScanBatches {
+    directory: PathBuf,
+    tasks: std::vec::IntoIter<ScanTask>,
+    batches: Option<TaskBatches>,
+    /// Sequence number of the last event given.
+    before: Option<u64>,
+}
+
+impl ScanBatches {
+    fn read(&mut self) -> Result<Option<EventBatch>, Error> {
+        loop {
+            if let Some(batch) = self.batches.as_mut().and_then(Iterator::next) {
+                let batch = batch?;
+                check_order(&self.directory, self.before, batch.seqs())?;
+                self.before = batch.seqs().last().copied().or(self.before);
+                return Ok(Some(batch));
+            }
+            let Some(task) = self.tasks.next() else {
+                return Ok(None);
+            };
+            self.batches = Some(task.batches()?);
+        }
+    }
+}
+
+impl Iterator for ScanBatches {
+    type Item = Result<EventBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.read();
+        if batch.is_err() {
+            self.tasks = Vec::new().into_iter();
+            self.batches = None;
+        }
+        batch.transpose()
+    }
+}
+
+/// What all tasks of a scan have in common.
+#[derive(Debug)]
+struct Shared {
+    inner: Arc<Inner>,
+    event_type: &'static str,
+    columns: Arc<[String]>,
+    seq: RangeInclusive<u64>,
+    time: Option<TimeRange>,
+    batch_size: usize,
+}
+
+/// An independent piece of a scan. Tasks may run on any thread, in any order.
+#[derive(Clone, Debug)]
+pub struct ScanTask {
+    scan: Arc<Shared>,
+    seq: SeqRange,
+    rows: usize,
+    source: TaskSource,
+}
+
+#[derive(Clone, Debug)]
+enum TaskSource {
+    RowGroup {
+        file: Arc<ParquetFile>,
+        row_group: usize,
+    },
+    Memory(Vec<EventBatch>),
+}
+
+impl ScanTask {
+    /// The event type.
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        self.scan.event_type
+    }
+
+    /// Sequence numbers of the events that the task may give.
+    #[must_use]
+    pub fn seq(&self) -> SeqRange {
+        self.seq
+    }
+
+    /// The most events that the task may give.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The batches of the task, in order.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or the process contexts of its segment cannot be read.
+    pub fn batches(&self) -> Result<TaskBatches, Error> {
+        let scan = &self.scan;
+        let source = match &self.source {
+            TaskSource::Memory(batches) => BatchSource::Memory(batches.clone().into_iter()),
+            TaskSource::RowGroup { file, row_group } => {
+                let contexts = if scan.columns.iter().any(|column| column == columns::CTX) {
+                    scan.inner.contexts(file.part.segment)?
+                } else {
+                    Contexts::default()
+                };
+                let selection = page_selection(file, *row_group, &scan.seq)?;
+                let columns = Some(Arc::clone(&scan.columns));
+                BatchSource::File {
+                    batches: file.batches(*row_group, columns, selection, scan.batch_size)?,
+                    file: Arc::clone(file),
+                    row_group: *row_group,
+                    contexts,
+                }
+            }
+        };
+        Ok(TaskBatches {
+            scan: Arc::clone(scan),
+            source,
+            before: None,
+        })
+    }
+}
+
+/// The batches of a task.
+#[derive(Debug)]
+pub struct TaskBatches {
+    scan: Arc<Shared>,
+    source: BatchSource,
+    /// Sequence number of the last event seen.
+    before: Option<u64>,
+}
+
+#[derive(Debug)]
+enum BatchSource {
+    File {
+        batches: RowGroupBatches,
+        file: Arc<ParquetFile>,
+        row_group: usize,
+        contexts: Contexts,
+    },
+    Memory(std::vec::IntoIter<EventBatch>),
+}
+
+impl TaskBatches {
+    fn read(&mut self) -> Option<Result<EventBatch, Error>> {
+        match &mut self.source {
+            BatchSource::Memory(batches) => batches.next().map(Ok),
+            BatchSource::File {
+                batches,
+                file,
+                row_group,
+                contexts,
+            } => {
+                let batch = match batches.next()? {
+                    Ok(batch) => batch,
+                    Err(error) => return Some(Err(error)),
+                };
+                let batch = EventBatch::try_new(self.scan.event_type, batch, contexts.clone())
+                    .map_err(|source| Error::Rows {
+                        file: file.path(),
+                        row_group: Some(*row_group),
+                        source,
+                    })
+                    .and_then(|batch| {
+                        check_order(&file.path(), self.before, batch.seqs())?;
+                        Ok(batch)
+                    });
+                if let Ok(batch) = &batch {
+                    self.before = batch.seqs().last().copied().or(self.before);
+                }
+                Some(batch)
+            }
+        }
+    }
+
+    /// The events of a batch that the scan asks for.
+    fn cut(&self, batch: &EventBatch) -> Result<EventBatch, Error> {
+        let seqs = batch.seqs();
+        let start = seqs.partition_point(|seq| seq < self.scan.seq.start());
+        let end = seqs.partition_point(|seq| seq <= self.scan.seq.end());
+        let batch = batch.slice(start, end.saturating_sub(start));
+        let Some(wanted) = self.scan.time else {
+            return Ok(batch);
+        };
+        let Some(times) = batch.common_column(columns::TIMESTAMP) else {
+            return Ok(batch.slice(0, 0));
+        };
+        let times = times.as_primitive::<TimestampNanosecondType>();
+        let keep: BooleanArray = times
+            .iter()
+            .map(|time| Some(time.is_some_and(|time| (wanted.first..=wanted.last).contains(&time))))
+            .collect();
+        if keep.true_count() == keep.len() {
+            return Ok(batch);
+        }
+        let table = Table::Events(self.scan.event_type);
+        let rows: RecordBatch =
+            filter_record_batch(batch.record_batch(), &keep).map_err(Error::table(&table))?;
+        EventBatch::try_new(self.scan.event_type, rows, batch.contexts().clone()).map_err(|source| {
+            Error::Rows {
+                file: self.scan.inner.directory.join(table.to_string()),
+                row_group: None,
+                source,
+            }
+        })
+    }
+}
+
+impl Iterator for TaskBatches {
+    type Item = Result<EventBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let cut = match self.read()? {
+                Ok(batch) => self.cut(&batch),
+                Err(error) => Err(error),
+            };
+            match cut {
+                Ok(batch) if batch.is_empty() => {}
+                cut => return Some(cut),
+            }
+        }
+    }
+}
+
+/// Fails unless `seqs` grow strictly, and are above `before`.
+pub(super) fn check_order(file: &Path, before: Option<u64>, seqs: &[u64]) -> Result<(), Error> {
+    let wrong = before
+        .zip(seqs.first().copied())
+        .filter(|(before, seq)| before >= seq)
+        .or_else(|| {
+            seqs.windows(2)
+                .find(|pair| pair[0] >= pair[1])
+                .map(|pair| (pair[0], pair[1]))
+        });
+    match wrong {
+        Some((before, seq)) => Err(Error::Order {
+            file: file.to_owned(),
+            before,
+            seq,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn statistics<T>(
+    file: &ParquetFile,
+    read: impl FnOnce(&StatisticsConverter<'_>) -> Result<T, parquet::errors::ParquetError>,
+) -> Result<T, Error> {
+    guard(|| {
+        let metadata = &file.metadata;
+        let converter =
+            StatisticsConverter::try_new(columns::SEQ, metadata.schema(), metadata.parquet_schema())?;
+        read(&converter)
+    })
+    .map_err(|reason| Error::Parquet {
+        file: file.path(),
+        row_group: None,
+        column: Some(columns::SEQ.to_owned()),
+        reason,
+    })
+}
+
+/// Sequence numbers of every row group, where the footer has them.
+fn row_group_seqs(file: &ParquetFile) -> Result<Vec<Option<SeqRange>>, Error> {
+    statistics(file, |converter| {
+        let row_groups = || file.metadata.metadata().row_groups().iter();
+        let mins = converter.row_group_mins(row_groups())?;
+        let maxes = converter.row_group_maxes(row_groups())?;
+        let numbers = |array: &Arc<dyn Array>| array.as_primitive_opt::<UInt64Type>().cloned();
+        let (Some(mins), Some(maxes)) = (numbers(&mins), numbers(&maxes)) else {
+            return Ok(Vec::new());
+        };
+        let ranges = mins.iter().zip(maxes.iter()).map(|(first, last)| {
+            Some(SeqRange {
+                first: first?,
+                last: last?,
+            })
+        });
+        Ok(ranges.collect())
+    })
+}
+
+/// The rows of the pages that may hold wanted events; `None` for all, also if the file has no page index.
+fn page_selection(
+    file: &ParquetFile,
+    row_group: usize,
+    wanted: &RangeInclusive<u64>,
+) -> Result<Option<RowSelection>, Error> {
+    let metadata = file.metadata.metadata();
+    let (Some(columns), Some(offsets)) = (metadata.column_index(), metadata.offset_index()) else {
+        return Ok(None);
+    };
+    if *wanted == (0..=u64::MAX) {
+        return Ok(None);
+    }
+    statistics(file, |converter| {
+        let mins = converter.data_page_mins(columns, offsets, [&row_group])?;
+        let maxes = converter.data_page_maxes(columns, offsets, [&row_group])?;
+        let Some(rows) = converter.data_page_row_counts(offsets, metadata.row_groups(), [&row_group])? else {
+            return Ok(None);
+        };
+        let numbers = |array: &Arc<dyn Array>| array.as_primitive_opt::<UInt64Type>().cloned();
+        let (Some(mins), Some(maxes)) = (numbers(&mins), numbers(&maxes)) else {
+            return Ok(None);
+        };
+        let known = |array: &UInt64Array, page: usize| {
+            (page < array.len() && array.is_valid(page)).then(|| array.value(page))
+        };
+        let selectors = rows.iter().enumerate().map(|(page, rows)| {
+            let rows = usize::try_from(rows.unwrap_or_default()).unwrap_or_default();
+            let may_hold = known(&mins, page).is_none_or(|first| first <= *wanted.end())
+                && known(&maxes, page).is_none_or(|last| *wanted.start() <= last);
+            if may_hold {
+                RowSelector::select(rows)
+            } else {
+                RowSelector::skip(rows)
+            }
+        });
+        Ok(Some(selectors.collect::<Vec<_>>().into()))
+    })
+}
