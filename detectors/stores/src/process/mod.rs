@@ -1,0 +1,108 @@
+//! The process store: who ran what, and who started whom, as of any event.
+//!
+//! It is fed with a snapshot of the tasks that ran when the recording started ([`snapshot`](snapshot_schema)) and with the
+//! events `sched_process_fork`, `sched_process_exec` and `sched_process_exit` ([`fold`](ProcessStore::apply)). Rules:
+//!
+//! * An entity id names a process, but ids come back: pids are reused and ids are 32-bit hashes. Two tasks with one id but
+//!   different exact start times are two *incarnations*; a question by id is about the latest one as of the event.
+//! * A process that others mention before it was seen itself is *inferred*; what is unknown about it stays unknown until an
+//!   event tells.
+//! * The parent is the process that created it. When it dies, another one adopts the child; the kernel does not announce it,
+//!   so an adoption is noted when the child's next exec shows it, and ancestry still follows creation.
+//! * A process has exited when its leader has.
+//! * Nothing is forgotten.
+
+mod fold;
+mod history;
+mod snapshot;
+
+pub use history::ProcessesAt;
+pub use snapshot::{SnapshotError, TaskSnapshot, from_batch, snapshot_schema, to_batch};
+
+use std::collections::HashMap;
+
+use history::{Facts, Index, Process, Texts};
+
+/// The event types that change the process store.
+pub const EVENT_TYPES: [&str; 3] = ["sched_process_exec", "sched_process_exit", "sched_process_fork"];
+
+/// All processes of a recording, with their history.
+#[derive(Debug, Default)]
+pub struct ProcessStore {
+    processes: Vec<Process>,
+    /// Entity id → incarnations, each from the sequence number at which the id came to mean it.
+    by_id: HashMap<u32, Vec<(u64, Index)>>,
+    /// Host pid → process whose start time is only known roughly, and whose id may therefore be off.
+    coarse: HashMap<u32, Index>,
+    texts: Texts,
+    last_seq: Option<u64>,
+    unusable: u64,
+}
+
+impl ProcessStore {
+    /// A store that knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of processes ever seen or mentioned; every incarnation counts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.processes.is_empty()
+    }
+
+    /// Number of events that lacked what they should tell (ids, start times, a timestamp), and so changed nothing.
+    #[must_use]
+    pub fn unusable_events(&self) -> u64 {
+        self.unusable
+    }
+
+    /// Sequence number of the last event applied.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<u64> {
+        self.last_seq
+    }
+
+    /// The store as of event `seq`.
+    #[must_use]
+    pub fn at(&self, seq: u64) -> ProcessesAt<'_> {
+        ProcessesAt::new(self, seq)
+    }
+
+    /// The latest incarnation of `id`.
+    fn latest(&self, id: u32) -> Option<Index> {
+        Some(self.by_id.get(&id)?.last()?.1)
+    }
+
+    fn process(&self, index: Index) -> &Process {
+        &self.processes[index.position()]
+    }
+
+    fn facts(&self, index: Index) -> Facts {
+        self.process(index).latest()
+    }
+
+    /// A new incarnation that `facts.id` means from now on.
+    fn add(&mut self, seq: u64, facts: Facts) -> Index {
+        let index = Index::at(self.processes.len());
+        self.processes.push(Process::new(seq, facts));
+        self.by_id.entry(facts.id).or_default().push((seq, index));
+        index
+    }
+
+    /// What is known about a process changes.
+    fn update(&mut self, seq: u64, index: Index, change: impl FnOnce(&mut Facts)) {
+        self.processes[index.position()].update(seq, change);
+    }
+
+    fn add_child(&mut self, seq: u64, parent: Index, child: Index) {
+        self.processes[parent.position()].add_child(seq, child);
+    }
+}
