@@ -1,0 +1,72 @@
+//! Filters: which events a detector gets.
+//!
+//! A filter is a field, an operator and a value, such as `pathname=/etc/*`, `flags>=0x80000` or `container=started`.
+//! [`data`] filters test the event's own fields, [`scope`] filters test who did it and where.
+//!
+//! * Operators: `=` `!=` `<` `>` `<=` `>=`. The leftmost one counts; nothing is trimmed.
+//! * `=` and `!=` take several values, separated by commas.
+//! * Text: `*` stands for any text, `?` for one character; `\` takes the next character as it is.
+//! * Numbers: decimal, `0x…` or `0o…`, with a sign if need be.
+//! * Filters on one field: one of the values of all `=` must match, and every `!=` and every range must hold.
+//! * Filters on different fields must all hold.
+//! * A field that is missing, or is of another kind than declared, matches nothing, not even `!=`.
+//!
+//! Filters are compiled to predicates that thin out a selection of rows, column by column ([`select`]); in dictionary
+//! columns every distinct value is tested once. [`Filter::matches`] says the same about one event, and is what decides where
+//! the columns of a row are not the whole truth.
+
+mod data;
+mod glob;
+mod scope;
+mod select;
+mod syntax;
+mod test;
+
+pub use data::FieldInfo;
+pub use syntax::FilterError;
+pub(crate) use syntax::similar;
+
+use detectors_api::event::{Event, EventBatch};
+
+use data::DataFilter;
+use scope::ScopeFilter;
+
+/// All filters of one event requirement.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    data: DataFilter,
+    scope: ScopeFilter,
+}
+
+impl Filter {
+    /// Compiles the filters of a requirement on an event with these fields.
+    ///
+    /// # Errors
+    /// Every filter that is wrong.
+    pub fn new(
+        fields: &[FieldInfo<'_>],
+        data: &[String],
+        scope: &[String],
+    ) -> Result<Self, Vec<FilterError>> {
+        match (DataFilter::new(fields, data), ScopeFilter::new(scope)) {
+            (Ok(data), Ok(scope)) => Ok(Self { data, scope }),
+            (data, scope) => Err([data.err(), scope.err()]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect()),
+        }
+    }
+
+    /// Whether `event` passes.
+    #[must_use]
+    pub fn matches(&self, event: &Event<'_>) -> bool {
+        self.scope.matches(event) && self.data.matches(event)
+    }
+
+    /// The rows of `batch` that pass, in order.
+    #[must_use]
+    pub fn select(&self, batch: &EventBatch) -> Vec<usize> {
+        select::select(&self.data, &self.scope, batch)
+    }
+}

@@ -1,0 +1,194 @@
+//! What is tested of one field.
+
+use detectors_api::event::Value;
+
+use super::glob::Glob;
+use super::syntax::{Comparison, Expression, FilterError, Operator, integer};
+
+/// The kinds of values that filters can test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Whole numbers from … to.
+    Integer(i128, i128),
+    Float,
+    Bool,
+    Text,
+}
+
+/// All filters on one field, merged.
+#[derive(Clone, Debug)]
+pub(super) enum Test {
+    Integer(Conditions<i128>),
+    Float(Conditions<f64>),
+    Bool(Conditions<bool>),
+    Text(Conditions<Glob>),
+}
+
+/// One of `any`, none of `none`, and inside every range.
+#[derive(Clone, Debug)]
+pub(super) struct Conditions<T> {
+    any: Vec<T>,
+    none: Vec<T>,
+    ranges: Vec<(Operator, T)>,
+}
+
+// By hand: a derive would ask that the values have a default.
+impl<T> Default for Conditions<T> {
+    fn default() -> Self {
+        Self {
+            any: Vec::new(),
+            none: Vec::new(),
+            ranges: Vec::new(),
+        }
+    }
+}
+
+impl Kind {
+    pub(super) fn test(self) -> Test {
+        match self {
+            Self::Integer(..) => Test::Integer(Conditions::default()),
+            Self::Float => Test::Float(Conditions::default()),
+            Self::Bool => Test::Bool(Conditions::default()),
+            Self::Text => Test::Text(Conditions::default()),
+        }
+    }
+
+    const fn is_number(self) -> bool {
+        matches!(self, Self::Integer(..) | Self::Float)
+    }
+}
+
+impl Test {
+    /// Adds a filter on the same field.
+    pub(super) fn add(
+        &mut self,
+        kind: Kind,
+        expression: &Expression<'_>,
+        comparison: &Comparison<'_>,
+    ) -> Result<(), FilterError> {
+        if comparison.operator.is_range() && !kind.is_number() {
+            return Err(expression
+                .error(comparison.offset, format!("`{}` is no number", expression.field))
+                .hint("only numbers can be larger or smaller; use `=` or `!=`"));
+        }
+        for (offset, text) in &comparison.values {
+            let problem = |message: String| expression.error(*offset, message);
+            match self {
+                Self::Integer(conditions) => {
+                    let number = integer(text).ok_or_else(|| {
+                        problem(format!("`{text}` is no whole number"))
+                            .hint("decimal, 0x… or 0o…, without blanks")
+                    })?;
+                    if let Kind::Integer(from, to) = kind
+                        && !(from..=to).contains(&number)
+                    {
+                        return Err(problem(format!(
+                            "`{}` is from {from} to {to}, so it is never {text}",
+                            expression.field
+                        )));
+                    }
+                    conditions.add(comparison.operator, number);
+                }
+                Self::Float(conditions) => {
+                    let number: f64 = text
+                        .parse()
+                        .map_err(|_| problem(format!("`{text}` is no number")))?;
+                    conditions.add(comparison.operator, number);
+                }
+                Self::Bool(conditions) => {
+                    let flag = match *text {
+                        "true" | "1" => true,
+                        "false" | "0" => false,
+                        _ => return Err(problem(format!("`{text}` is neither true nor false"))),
+                    };
+                    conditions.add(comparison.operator, flag);
+                }
+                Self::Text(conditions) => {
+                    let glob = Glob::parse(text).ok_or_else(|| {
+                        problem("a lone `\\` at the end escapes nothing".to_owned())
+                            .hint("write `\\\\` for a backslash")
+                    })?;
+                    conditions.add(comparison.operator, glob);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a value passes. Lists pass `=` if an element does, and `!=` if no element is equal.
+    pub(super) fn matches(&self, value: &Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Text(conditions), Value::Str(text)) => conditions.text(text),
+            (Self::Text(conditions), Value::StrArray(list)) => {
+                let (any, none) = (&conditions.any, &conditions.none);
+                (any.is_empty() || list.iter().any(|text| any.iter().any(|glob| glob.matches(text))))
+                    && !list.iter().any(|text| none.iter().any(|glob| glob.matches(text)))
+            }
+            (Self::Integer(conditions), Value::Int32Array(list)) => {
+                conditions.integers(list.iter().map(|number| i128::from(*number)))
+            }
+            (Self::Integer(conditions), Value::UInt64Array(list)) => {
+                conditions.integers(list.iter().map(|number| i128::from(*number)))
+            }
+            (Self::Integer(conditions), value) => value
+                .as_integer()
+                .is_some_and(|number| conditions.integer(number)),
+            (Self::Float(conditions), Value::Timespec(number)) => conditions.number(*number),
+            (Self::Bool(conditions), Value::Bool(flag)) => conditions.equality(flag),
+            _ => false,
+        }
+    }
+}
+
+impl<T> Conditions<T> {
+    fn add(&mut self, operator: Operator, value: T) {
+        match operator {
+            Operator::Equal => self.any.push(value),
+            Operator::NotEqual => self.none.push(value),
+            range => self.ranges.push((range, value)),
+        }
+    }
+}
+
+impl<T: PartialEq> Conditions<T> {
+    fn equality(&self, value: &T) -> bool {
+        (self.any.is_empty() || self.any.contains(value)) && !self.none.contains(value)
+    }
+}
+
+impl<T: PartialOrd + Copy> Conditions<T> {
+    fn number(&self, value: T) -> bool {
+        self.equality(&value) && self.in_ranges(value)
+    }
+
+    fn in_ranges(&self, value: T) -> bool {
+        self.ranges.iter().all(|(operator, bound)| match operator {
+            Operator::Less => value < *bound,
+            Operator::LessOrEqual => value <= *bound,
+            Operator::Greater => value > *bound,
+            Operator::GreaterOrEqual => value >= *bound,
+            Operator::Equal => value == *bound,
+            Operator::NotEqual => value != *bound,
+        })
+    }
+}
+
+impl Conditions<i128> {
+    pub(super) fn integer(&self, value: i128) -> bool {
+        self.number(value)
+    }
+
+    /// As for lists of texts; ranges hold if one element is inside all of them.
+    fn integers(&self, mut list: impl Iterator<Item = i128> + Clone) -> bool {
+        (self.any.is_empty() || list.clone().any(|number| self.any.contains(&number)))
+            && !list.clone().any(|number| self.none.contains(&number))
+            && (self.ranges.is_empty() || list.any(|number| self.in_ranges(number)))
+    }
+}
+
+impl Conditions<Glob> {
+    pub(super) fn text(&self, text: &str) -> bool {
+        (self.any.is_empty() || self.any.iter().any(|glob| glob.matches(text)))
+            && !self.none.iter().any(|glob| glob.matches(text))
+    }
+}
