@@ -1,1 +1,57 @@
-//! The built-in detectors, one file each.
+//! The built-in detectors, one file each, with their tests.
+//!
+//! Their ids, events, filters and logic follow Tracee's detectors of the same ids, so that rules, dashboards and runbooks
+//! carry over; the event numbers are those of Tracee's default build. Where they differ on purpose is listed in
+//! `docs/compatibility.md`. Unlike Tracee's, their detections carry the ancestors of the acting process: an investigator
+//! wants to see who started it.
+
+mod anti_debugging;
+mod aslr_inspection;
+mod fileless_execution;
+mod flags;
+mod ld_preload;
+mod stdio_over_socket;
+
+use detectors_api::detector::{EventDetector, registered};
+
+/// All detectors that are part of the program, by id: the built-in ones, and those that other linked crates register.
+#[must_use]
+pub fn detectors() -> Vec<Box<dyn EventDetector>> {
+    registered()
+}
+
+#[cfg(test)]
+mod tests {
+    use detectors_engine::EngineBuilder;
+
+    #[test]
+    fn all_of_them_are_registered_and_in_order() {
+        let built = EngineBuilder::new()
+            .detectors(super::detectors())
+            .enrichments(["environment"])
+            .build();
+        assert_eq!((built.refusals, built.warnings), (Vec::new(), Vec::new()));
+        let definitions = built.engine.definitions();
+        let table: Vec<_> = definitions
+            .map(|definition| {
+                let threat = definition.threat.as_ref().expect("each has a threat");
+                assert!(!threat.description.is_empty() && !definition.event.description.is_empty());
+                format!(
+                    "{} {} {} {:?} {} {}",
+                    definition.event.number(),
+                    definition.id,
+                    definition.event.name,
+                    threat.severity,
+                    threat.tactics.join(","),
+                    threat
+                        .techniques
+                        .iter()
+                        .map(|(id, name)| format!("{id} {name}"))
+                        .collect::<Vec<_>>()
+                        .join(",")
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+}
