@@ -1,0 +1,198 @@
+/* The kernel structures, reduced to the members that are read. `x___y` is another form of `struct x` in other kernels. */
+#pragma once
+#include "prelude.h"
+
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+}; /* Fixed by the architecture: not relocated. */
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct ns_common {
+	u32 inum;
+} CORE;
+struct pid_namespace {
+	struct ns_common ns;
+} CORE;
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} CORE;
+struct pid {
+	u32 level;
+	struct upid numbers[1];
+} CORE;
+
+struct new_utsname {
+	char nodename[65];
+} CORE;
+struct uts_namespace {
+	struct new_utsname name;
+} CORE;
+struct mnt_namespace {
+	struct ns_common ns;
+} CORE;
+struct nsproxy {
+	struct uts_namespace *uts_ns;
+	struct mnt_namespace *mnt_ns;
+} CORE;
+
+struct kernfs_node {
+	u64 id;
+} CORE;
+struct cgroup {
+	struct kernfs_node *kn;
+} CORE;
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+} CORE;
+struct css_set {
+	struct cgroup_subsys_state *subsys[1];
+	struct cgroup *dfl_cgrp;
+} CORE;
+
+struct qstr {
+	const unsigned char *name;
+} CORE;
+struct super_block {
+	u32 s_dev;
+} CORE;
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+} CORE;
+struct inode {
+	u16 i_mode;
+	unsigned long i_ino;
+	struct super_block *i_sb;
+	struct timespec64 i_ctime;
+} CORE;
+struct inode___6_6 {
+	struct timespec64 __i_ctime;
+} CORE;
+struct inode___6_11 {
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
+} CORE;
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+} CORE;
+struct vfsmount {
+	struct dentry *mnt_root;
+} CORE;
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+} CORE;
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+} CORE;
+struct file {
+	u32 f_flags;
+	struct path f_path;
+	struct inode *f_inode;
+	void *private_data;
+} CORE;
+struct fdtable {
+	u32 max_fds;
+	struct file **fd;
+} CORE;
+struct files_struct {
+	struct fdtable *fdt;
+} CORE;
+struct fs_struct {
+	struct path pwd;
+} CORE;
+
+struct vm_area_struct {
+	struct file *vm_file;
+} CORE;
+struct mm_struct {
+	unsigned long arg_start, arg_end, env_start, env_end;
+	unsigned long saved_auxv[40];
+	struct file *exe_file;
+} CORE;
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
+	const char *interp;
+	int argc, envc;
+} CORE;
+
+struct in6_addr {
+	u8 bytes[16];
+};
+struct sock_common {
+	u32 skc_daddr;
+	u16 skc_dport;
+	u16 skc_family;
+	struct in6_addr skc_v6_daddr;
+} CORE;
+struct sock {
+	struct sock_common __sk_common;
+} CORE;
+struct sockaddr_un {
+	u16 sun_family;
+} CORE;
+struct unix_address {
+	int len;
+	struct sockaddr_un name[1];
+} CORE;
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
+} CORE;
+struct socket {
+	short type;
+	struct sock *sk;
+} CORE;
+
+typedef struct {
+	int counter;
+} atomic_t;
+struct signal_struct {
+	atomic_t live;
+} CORE;
+struct kid {
+	u32 val;
+} CORE;
+struct cred {
+	struct kid uid, gid;
+} CORE;
+struct thread_info {
+	u32 status;
+} CORE;
+struct task_struct {
+	struct thread_info thread_info;
+	void *stack;
+	u32 flags;
+	int exit_code;
+	int pid, tgid;
+	struct task_struct *real_parent, *group_leader;
+	struct pid *thread_pid;
+	u64 start_boottime;
+	char comm[16];
+	struct cred *real_cred;
+	struct fs_struct *fs;
+	struct files_struct *files;
+	struct nsproxy *nsproxy;
+	struct signal_struct *signal;
+	struct css_set *cgroups;
+	struct mm_struct *mm;
+} CORE;
+
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} CORE;
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} CORE;

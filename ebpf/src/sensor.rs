@@ -1,0 +1,483 @@
+//! Loading the programs and reading what they write.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::programs::{FEntry, KProbe, RawTracePoint};
+use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Serialize;
+
+use crate::abi::{ParseError, Record, parse};
+use crate::clock::boot_ns;
+use crate::kernel::{Capability, Facts, facts};
+use crate::plan::{Attach, EventPlan, Hook, PLAN, Program, find};
+use crate::tasks::{Task, read_iterator};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
+
+/// The ring buffer has to be a power of two of at least this many bytes.
+const MIN_RING: u32 = 4096;
+/// Records taken from the ring at once, so that a busy machine cannot keep the reader from its other work.
+const DRAIN_MOST: usize = 65_536;
+
+/// What the sensor watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything but the recorder.
+    #[default]
+    Machine,
+    /// The process with this id, which must be there, and its descendants. The programs keep the list of them, so that other
+    /// processes' events cost no room in the ring buffer.
+    Descendants(u32),
+}
+
+/// What the sensor is to do.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Names of the events to record, besides those that are always recorded.
+    pub events: Vec<String>,
+    /// Whose events.
+    pub scope: Scope,
+    /// Size of the ring buffer, bytes. Rounded up to a power of two.
+    pub ring_bytes: u32,
+    /// How long an event may wait for the reader.
+    pub latency: Duration,
+    /// Whether executions carry their environment.
+    pub environment: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            events: PLAN.iter().map(|plan| plan.event.to_owned()).collect(),
+            scope: Scope::Machine,
+            ring_bytes: 16 << 20,
+            latency: Duration::from_millis(20),
+            environment: false,
+        }
+    }
+}
+
+/// Why the sensor cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The programs read the registers of another machine.
+    #[error(
+        "the live sensor supports x86_64 kernels, this one is {0}; import events recorded by another sensor instead"
+    )]
+    Machine(String),
+    /// Privileges are missing.
+    #[error(
+        "recording needs {}; run it as root, or give them to the binary: setcap {}+ep $(command -v tracee-cap)",
+        names(.0, ", "), names(.0, ",").to_lowercase()
+    )]
+    Capabilities(Vec<Capability>),
+    /// The kernel does not describe its types.
+    #[error(
+        "this kernel has no /sys/kernel/btf/vmlinux, which the sensor needs: it must be built with CONFIG_DEBUG_INFO_BTF: {0}"
+    )]
+    Btf(String),
+    /// The object was refused.
+    #[error("the kernel refuses the sensor's maps: {0}")]
+    Object(String),
+    /// An event that the sensor cannot give.
+    #[error("the live sensor has no event called {0}; it has: {list}", list = PLAN.iter().map(|plan| plan.event).collect::<Vec<_>>().join(", "))]
+    UnknownEvent(String),
+    /// A part of the object is missing: the build is broken.
+    #[error("the sensor's object has no {0}")]
+    Missing(&'static str),
+    /// A map could not be used.
+    #[error("the sensor's {map} map: {reason}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// What the kernel says.
+        reason: String,
+    },
+    /// Waiting for records failed.
+    #[error("waiting for the ring buffer: {0}")]
+    Wait(#[from] nix::Error),
+    /// A record is no record.
+    #[error(transparent)]
+    Record(#[from] ParseError),
+}
+
+fn names(capabilities: &[Capability], separator: &str) -> String {
+    let names: Vec<_> = capabilities.iter().map(|capability| capability.name()).collect();
+    names.join(separator)
+}
+
+/// How an event is got on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// By a hook.
+    Hooked {
+        /// The hook.
+        hook: String,
+        /// What it loses.
+        loses: Vec<String>,
+    },
+    /// Not at all.
+    Unavailable,
+}
+
+/// An event and how it is got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventReport {
+    /// Name in the catalogue.
+    pub event: &'static str,
+    /// How it is got.
+    #[serde(flatten)]
+    pub status: Status,
+    /// Better hooks that the kernel refused, and what it said.
+    pub refused: Vec<String>,
+}
+
+/// Records counted by the programs, summed over the CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Records made, per CPU, lost ones too.
+    pub produced: Vec<u64>,
+    /// Records lost because the ring buffer was full.
+    pub ring_full: u64,
+    /// Records lost because programs preempted each other too deeply.
+    pub no_scratch: u64,
+    /// Processes that are not recorded because the table of those in scope was full.
+    pub scope_full: u64,
+}
+
+/// What a look into the ring buffer gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Everything that happened up to this time has arrived, ns since boot.
+    pub horizon: u64,
+    /// Whether the ring buffer was empty at the end.
+    pub empty: bool,
+}
+
+/// The programs, attached, and their ring buffer.
+///
+/// Events are recorded from [`load`](Self::load) until [`stop`](Self::stop) or drop.
+pub struct Sensor {
+    ring: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, [u64; 4]>,
+    /// The programs, until the sensor is stopped.
+    loaded: Option<Ebpf>,
+    btf: Btf,
+    latency: Duration,
+    reports: Vec<EventReport>,
+    started: u64,
+}
+
+impl Sensor {
+    /// Loads the programs and attaches those that the plan gives for the selected events.
+    ///
+    /// An event that the kernel does not let us see is no error; [`reports`](Self::reports) names it.
+    ///
+    /// # Errors
+    /// If privileges, BTF or room for the maps are missing, or an event is unknown.
+    pub fn load(config: &Config) -> Result<Self, Error> {
+        let facts = facts();
+        check(&facts)?;
+        let plans = selected(&config.events)?;
+        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
+        let mut ebpf = load_object(config, &facts, &btf)?;
+
+        if let Scope::Descendants(pid) = config.scope {
+            let mut scope: HashMap<_, u32, u8> = map(ebpf.map_mut("scope"), "scope")?;
+            scope
+                .insert(pid, 1, 0)
+                .map_err(|error| map_error("scope", &error))?;
+        }
+        let ring = map(ebpf.take_map("ring"), "ring")?;
+        let counters = map(ebpf.take_map("counters"), "counters")?;
+        let mut control: Array<_, u64> = map(ebpf.take_map("control"), "control")?;
+
+        let started = boot_ns();
+        let mut loader = Loader {
+            ebpf: &mut ebpf,
+            btf: &btf,
+            attached: BTreeMap::new(),
+        };
+        let mut calls = 0;
+        let reports = plans.iter().map(|plan| loader.event(plan, &mut calls)).collect();
+        control
+            .set(0, calls, 0)
+            .map_err(|error| map_error("control", &error))?;
+        Ok(Self {
+            ring,
+            counters,
+            loaded: Some(ebpf),
+            btf,
+            latency: config.latency,
+            reports,
+            started,
+        })
+    }
+
+    /// How each selected event is got.
+    #[must_use]
+    pub fn reports(&self) -> &[EventReport] {
+        &self.reports
+    }
+
+    /// When the programs were attached, ns since boot.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// The tasks that are alive, with exact start times, from the kernel's task iterator; an error tells why the kernel has
+    /// none.
+    ///
+    /// # Errors
+    /// If the kernel refuses the iterator.
+    pub fn tasks(&mut self) -> Result<Vec<Task>, Error> {
+        let ebpf = self.loaded.as_mut().ok_or(Error::Missing("programs any more"))?;
+        read_iterator(ebpf, &self.btf)
+    }
+
+    /// Waits until enough bytes are queued or the latency bound is over, and takes what there is.
+    ///
+    /// # Errors
+    /// If waiting fails or a record cannot be parsed.
+    pub fn wait(&mut self) -> Result<Drained, Error> {
+        let timeout = PollTimeout::try_from(self.latency).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(_) | Err(nix::Error::EINTR) => self.drain(),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes what there is.
+    ///
+    /// # Errors
+    /// If a record cannot be parsed.
+    pub fn drain(&mut self) -> Result<Drained, Error> {
+        let before = boot_ns();
+        let mut records = Vec::new();
+        while records.len() < DRAIN_MOST
+            && let Some(bytes) = self.ring.next()
+        {
+            records.push(parse(&bytes)?);
+        }
+        let empty = records.len() < DRAIN_MOST;
+        let horizon = match records.last() {
+            Some(last) if !empty => last.head.time.min(before),
+            _ => before,
+        };
+        Ok(Drained {
+            records,
+            horizon,
+            empty,
+        })
+    }
+
+    /// Detaches the programs. What is in the ring buffer can still be drained; the counters are final.
+    pub fn stop(&mut self) {
+        self.loaded = None;
+    }
+
+    /// What the programs have counted.
+    ///
+    /// # Errors
+    /// If the kernel does not give the counters.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        let values = self
+            .counters
+            .get(&0, 0)
+            .map_err(|error| map_error("counters", &error))?;
+        let sum = |index: usize| values.iter().map(|cpu| cpu[index]).sum();
+        Ok(Counters {
+            produced: values.iter().map(|cpu| cpu[0]).collect(),
+            ring_full: sum(1),
+            no_scratch: sum(2),
+            scope_full: sum(3),
+        })
+    }
+}
+
+impl AsFd for Sensor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor belongs to the ring buffer, which lives as long as the borrow of `self`.
+        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    }
+}
+
+/// How each event of the plan would be got: attaches everything, and detaches it again.
+///
+/// # Errors
+/// As [`Sensor::load`].
+pub fn probe() -> Result<Vec<EventReport>, Error> {
+    let sensor = Sensor::load(&Config {
+        // Nothing is read.
+        ring_bytes: MIN_RING,
+        ..Config::default()
+    })?;
+    Ok(sensor.reports)
+}
+
+fn check(facts: &Facts) -> Result<(), Error> {
+    if facts.machine != "x86_64" {
+        return Err(Error::Machine(facts.machine.clone()));
+    }
+    let needed: Vec<_> = facts
+        .missing_capabilities
+        .iter()
+        .copied()
+        .filter(|capability| *capability != Capability::CapSysPtrace)
+        .collect();
+    if needed.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Capabilities(needed))
+    }
+}
+
+fn selected(events: &[String]) -> Result<Vec<&'static EventPlan>, Error> {
+    if let Some(unknown) = events.iter().find(|event| find(event).is_none()) {
+        return Err(Error::UnknownEvent(unknown.clone()));
+    }
+    Ok(PLAN
+        .iter()
+        .filter(|plan| plan.always || events.iter().any(|event| event == plan.event))
+        .collect())
+}
+
+fn load_object(config: &Config, facts: &Facts, btf: &Btf) -> Result<Ebpf, Error> {
+    let ring_bytes = config
+        .ring_bytes
+        .max(MIN_RING)
+        .checked_next_power_of_two()
+        .unwrap_or(1 << 31);
+    let self_tgid = std::process::id();
+    let scoped = u32::from(config.scope != Scope::Machine);
+    let with_env = u32::from(config.environment);
+    let cgroup_v1 = u32::from(!facts.cgroup_v2);
+    // A small ring is full before the usual number of bytes is queued.
+    let wake_bytes = u64::from(ring_bytes / 4).min(65_536);
+    EbpfLoader::new()
+        .btf(Some(btf))
+        .verifier_log_level(VerifierLogLevel::DISABLE)
+        .map_max_entries("ring", ring_bytes)
+        .override_global("self_tgid", &self_tgid, true)
+        .override_global("scoped", &scoped, true)
+        .override_global("with_env", &with_env, true)
+        .override_global("cgroup_v1", &cgroup_v1, true)
+        .override_global("wake_bytes", &wake_bytes, true)
+        .load(OBJECT)
+        .map_err(|error| Error::Object(with_causes(&error)))
+}
+
+fn map<M, T: TryFrom<M>>(found: Option<M>, name: &'static str) -> Result<T, Error>
+where
+    T::Error: std::fmt::Display,
+{
+    let found = found.ok_or(Error::Missing(name))?;
+    T::try_from(found).map_err(|error| map_error(name, &error))
+}
+
+fn map_error(map: &'static str, error: &dyn std::fmt::Display) -> Error {
+    Error::Map {
+        map,
+        reason: error.to_string(),
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Many errors already say what caused them.
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    // The verifier's log is switched off.
+    match text.strip_suffix(". Verifier output: ") {
+        Some(text) => text.to_owned(),
+        None => text,
+    }
+}
+
+/// Tries hooks, each program once.
+struct Loader<'a> {
+    ebpf: &'a mut Ebpf,
+    btf: &'a Btf,
+    /// Programs that have been tried.
+    attached: BTreeMap<&'static str, Result<(), String>>,
+}
+
+impl Loader<'_> {
+    fn event(&mut self, plan: &EventPlan, calls: &mut u64) -> EventReport {
+        let mut refused = Vec::new();
+        for hook in plan.hooks {
+            match self.hook(hook) {
+                Ok(()) => {
+                    *calls |= hook.calls;
+                    return EventReport {
+                        event: plan.event,
+                        status: Status::Hooked {
+                            hook: hook.describe(),
+                            loses: hook.loses.iter().map(ToString::to_string).collect(),
+                        },
+                        refused,
+                    };
+                }
+                Err(reason) => refused.push(reason),
+            }
+        }
+        EventReport {
+            event: plan.event,
+            status: Status::Unavailable,
+            refused,
+        }
+    }
+
+    /// Attaches the programs of a hook that are not attached yet. Those that were attached before one is refused stay: on their
+    /// own they report nothing, which is why the reporting program comes last in the plan.
+    fn hook(&mut self, hook: &Hook) -> Result<(), String> {
+        for program in hook.programs {
+            let result = match self.attached.get(program.name) {
+                Some(result) => result.clone(),
+                None => {
+                    let result = self.attach(program);
+                    self.attached.insert(program.name, result.clone());
+                    result
+                }
+            };
+            result.map_err(|reason| format!("{}: {reason}", program.attach.describe()))?;
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, program: &Program) -> Result<(), String> {
+        let found = self
+            .ebpf
+            .program_mut(program.name)
+            .ok_or_else(|| format!("the object has no program {}", program.name))?;
+        let attached = match program.attach {
+            Attach::RawTracepoint(tracepoint) => <&mut RawTracePoint>::try_from(found)
+                .and_then(|found| found.load().and_then(|()| found.attach(tracepoint)).map(drop)),
+            Attach::Fentry(function) => <&mut FEntry>::try_from(found).and_then(|found| {
+                found
+                    .load(function, self.btf)
+                    .and_then(|()| found.attach())
+                    .map(drop)
+            }),
+            Attach::Kprobe(function) => <&mut KProbe>::try_from(found)
+                .and_then(|found| found.load().and_then(|()| found.attach(function, 0)).map(drop)),
+        };
+        attached.map_err(|error| with_causes(&error))
+    }
+}

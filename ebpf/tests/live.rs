@@ -1,0 +1,87 @@
+//! The sensor on the kernel that runs the test: needs root and BTF, and says so where it has to skip.
+
+use std::process::Command;
+
+use ebpf::abi::{Body, Record};
+use ebpf::{Config, Scope, Sensor};
+
+/// The sensor, or the reason why this machine cannot run the test.
+fn load(config: &Config) -> Option<Sensor> {
+    match Sensor::load(config) {
+        Ok(sensor) => Some(sensor),
+        Err(error @ (ebpf::Error::Capabilities(_) | ebpf::Error::Btf(_) | ebpf::Error::Machine(_))) => {
+            // Straight to the descriptor: the test harness captures what is printed.
+            let note = format!("SKIPPED, no live sensor here: {error}\n");
+            nix::unistd::write(std::io::stderr(), note.as_bytes()).unwrap();
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn stop(sensor: &mut Sensor) -> Vec<Record> {
+    sensor.stop();
+    let mut records = Vec::new();
+    loop {
+        let drained = sensor.drain().unwrap();
+        records.extend(drained.records);
+        if drained.empty {
+            return records;
+        }
+    }
+}
+
+#[test]
+fn a_command_is_seen() {
+    let Some(mut sensor) = load(&Config::default()) else {
+        return;
+    };
+    for report in sensor.reports() {
+        println!("{report:?}");
+    }
+    let status = Command::new("/bin/sh").args(["-c", "exit 7"]).status().unwrap();
+    assert_eq!(status.code(), Some(7));
+    let records = stop(&mut sensor);
+    let counters = sensor.counters().unwrap();
+    println!("{} records, {counters:?}", records.len());
+    for record in records.iter().filter(|record| record.head.comm() == "sh") {
+        println!("{record:?}");
+    }
+    assert_eq!(
+        records.len() as u64 + counters.ring_full + counters.no_scratch,
+        counters.produced.iter().sum::<u64>()
+    );
+    let exec = records
+        .iter()
+        .find_map(|record| match &record.body {
+            Body::Exec(exec) if exec.argv == ["/bin/sh", "-c", "exit 7"] => Some(exec),
+            _ => None,
+        })
+        .unwrap();
+    assert_eq!(exec.cmdpath, "/bin/sh");
+    assert_eq!(
+        exec.path,
+        std::fs::canonicalize("/bin/sh").unwrap().to_string_lossy()
+    );
+}
+
+#[test]
+fn tasks_are_listed_exactly() {
+    let Some(mut sensor) = load(&Config {
+        scope: Scope::Machine,
+        ..Config::default()
+    }) else {
+        return;
+    };
+    let tasks = sensor.tasks().unwrap();
+    let coarse = ebpf::tasks::from_procfs().unwrap();
+    let own = tasks.iter().find(|task| task.tid == std::process::id()).unwrap();
+    let other = coarse.iter().find(|task| task.tid == std::process::id()).unwrap();
+    println!("{own:?}\n{other:?}");
+    assert_eq!(own.start / 10_000_000 * 10_000_000, other.start);
+    assert_eq!(own.parent_start / 10_000_000 * 10_000_000, other.parent_start);
+    assert_eq!(
+        (own.pid, own.ppid, &own.comm, &own.exe, own.uid),
+        (other.pid, other.ppid, &other.comm, &other.exe, other.uid)
+    );
+}
