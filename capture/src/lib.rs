@@ -12,7 +12,7 @@
 //! journal/                                   the segment being written                 [`journal`]
 //! ```
 //!
-//! [`CaptureWriter`] writes captures, [`CaptureReader`] reads them.
+//! [`CaptureWriter`] writes captures, [`CaptureReader`] reads them; [`live`] records this machine.
 //!
 //! Invariants:
 //! * what [`CaptureWriter::flush`] acknowledged is read back, exactly once, whenever the recorder dies;
@@ -24,6 +24,7 @@
 mod error;
 mod files;
 mod journal;
+pub mod live;
 mod loss;
 mod manifest;
 mod part;

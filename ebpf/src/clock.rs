@@ -21,40 +21,55 @@ pub fn boot_ns() -> u64 {
 ///
 /// It is sampled once for a recording: later steps of the wall clock must not turn the order of events around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BootOffset(u64);
+pub struct BootOffset {
+    ns: u64,
+    uncertainty_ns: u64,
+}
 
 impl BootOffset {
-    /// An offset of `ns`.
+    /// An offset of `ns`, taken as exact.
     #[must_use]
     pub const fn from_ns(ns: u64) -> Self {
-        Self(ns)
+        Self {
+            ns,
+            uncertainty_ns: 0,
+        }
     }
 
     /// Reads both clocks; the best of several tries, so that being preempted in between does not count.
     #[must_use]
     pub fn sample() -> Self {
-        let offset = (0..16)
-            .map(|_| {
-                let before = boot_ns();
-                let wall = read(ClockId::CLOCK_REALTIME);
-                let after = boot_ns();
-                (after - before, wall - (before + (after - before) / 2))
-            })
-            .min()
-            .map_or(0, |(_, offset)| offset);
-        Self(offset)
+        let read_both = || {
+            let before = boot_ns();
+            let wall = read(ClockId::CLOCK_REALTIME);
+            let width = boot_ns() - before;
+            Self {
+                ns: wall.wrapping_sub(before + width / 2),
+                uncertainty_ns: width.div_ceil(2),
+            }
+        };
+        (0..16)
+            .map(|_| read_both())
+            .min_by_key(|offset| offset.uncertainty_ns)
+            .unwrap_or_else(read_both)
     }
 
     /// The offset, ns.
     #[must_use]
     pub const fn ns(self) -> u64 {
-        self.0
+        self.ns
+    }
+
+    /// By how much the offset can be wrong, ns.
+    #[must_use]
+    pub const fn uncertainty_ns(self) -> u64 {
+        self.uncertainty_ns
     }
 
     /// Time since the Unix epoch, ns, of a time since boot, ns.
     #[must_use]
     pub const fn epoch(self, boot_ns: u64) -> u64 {
-        self.0.wrapping_add(boot_ns)
+        self.ns.wrapping_add(boot_ns)
     }
 }
 

@@ -74,7 +74,9 @@ const CALL_OPEN: u64 = 1;
 const CALL_CONNECT: u64 = 2;
 const CALL_PTRACE: u64 = 4;
 const CALL_DUP: u64 = 8;
-const CALL_SOCKET_DUP: u64 = 16;
+const CALL_DUP2: u64 = 16;
+const CALL_DUP3: u64 = 32;
+const CALL_SOCKET_DUP: u64 = 64;
 
 const fn raw(name: &'static str, tracepoint: &'static str) -> Program {
     Program {
@@ -107,7 +109,7 @@ pub const PLAN: &[EventPlan] = &[
     EventPlan {
         event: "dup2",
         always: false,
-        hooks: &[returned(CALL_DUP)],
+        hooks: &[returned(CALL_DUP2)],
     },
     EventPlan {
         event: "ptrace",
@@ -117,7 +119,7 @@ pub const PLAN: &[EventPlan] = &[
     EventPlan {
         event: "dup3",
         always: false,
-        hooks: &[returned(CALL_DUP)],
+        hooks: &[returned(CALL_DUP3)],
     },
     EventPlan {
         event: "sched_process_fork",

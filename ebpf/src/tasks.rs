@@ -40,6 +40,8 @@ pub struct Task {
     pub gid: u32,
     /// Inode number of the cgroup's directory, 0 if unknown.
     pub cgroup_id: u64,
+    /// Inode number of the mount namespace, 0 if unknown.
+    pub mnt_ns: u32,
     /// Whether it is a kernel thread.
     pub kernel_thread: bool,
     /// Whether the start times are cut to clock ticks.
@@ -85,6 +87,7 @@ pub(crate) fn read_iterator(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<Task>, Err
                 uid: head.uid,
                 gid: head.gid,
                 cgroup_id: head.cgroup_id,
+                mnt_ns: head.mnt_ns,
                 kernel_thread: head.kernel_thread(),
                 coarse: false,
             });
@@ -146,6 +149,7 @@ pub fn from_procfs() -> Result<Vec<Task>, procfs::ProcError> {
                 uid: status.ruid,
                 gid: status.rgid,
                 cgroup_id: 0,
+                mnt_ns: 0,
                 // PF_KTHREAD
                 kernel_thread: stat.flags & 0x0020_0000 != 0,
                 coarse: true,

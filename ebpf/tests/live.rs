@@ -12,7 +12,7 @@ fn load(config: &Config) -> Option<Sensor> {
         Err(error @ (ebpf::Error::Capabilities(_) | ebpf::Error::Btf(_) | ebpf::Error::Machine(_))) => {
             // Straight to the descriptor: the test harness captures what is printed.
             let note = format!("SKIPPED, no live sensor here: {error}\n");
-            nix::unistd::write(std::io::stderr(), note.as_bytes()).unwrap();
+            nix::unistd::write(std::io::stderr(), note.as_bytes()).expect("stderr is open");
             None
         }
         Err(error) => panic!("{error}"),
@@ -23,7 +23,7 @@ fn stop(sensor: &mut Sensor) -> Vec<Record> {
     sensor.stop();
     let mut records = Vec::new();
     loop {
-        let drained = sensor.drain().unwrap();
+        let drained = sensor.drain().expect("records can be read");
         records.extend(drained.records);
         if drained.empty {
             return records;

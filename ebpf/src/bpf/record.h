@@ -134,7 +134,9 @@ enum {
 	CALL_CONNECT = 2,
 	CALL_PTRACE = 4,
 	CALL_DUP = 8,
-	CALL_SOCKET_DUP = 16,
+	CALL_DUP2 = 16,
+	CALL_DUP3 = 32,
+	CALL_SOCKET_DUP = 64,
 };
 struct control {
 	u64 syscalls;

@@ -195,7 +195,7 @@ int on_sys_exit(u64 *ctx)
 	case NR_dup:
 	case NR_dup2:
 	case NR_dup3:
-		if (wanted & CALL_DUP)
+		if (wanted & (call.nr == NR_dup ? CALL_DUP : call.nr == NR_dup2 ? CALL_DUP2 : CALL_DUP3))
 			call_returned(&call, ret);
 		if (wanted & CALL_SOCKET_DUP)
 			dup_returned(&call, ret);

@@ -1,0 +1,296 @@
+//! From the sensor's records to events.
+
+use std::collections::HashSet;
+
+use detectors_api::catalogue::catalogue;
+use detectors_api::entity::entity_id;
+use detectors_api::event::{KernelContext, RecordedEvent, timestamp_from_ns};
+use detectors_api::proto;
+use detectors_api::proto::event_value::Value;
+use ebpf::abi::{Body, Exec, Exit, Fork, Header, Open, Record, Socket, Syscall};
+use ebpf::clock::BootOffset;
+use ebpf::kernel::Facts;
+use ebpf::syscalls;
+use ebpf::tasks::Task;
+
+use super::address;
+use super::containers::Containers;
+use super::processes::Processes;
+
+const S_IFMT: u32 = 0o170_000;
+
+type Fields = Vec<(&'static str, Value)>;
+
+/// Makes events of records, which must come in order.
+#[derive(Debug)]
+pub(super) struct Converter {
+    offset: BootOffset,
+    processes: Processes,
+    containers: Containers,
+    /// Containers whose own program runs.
+    started: HashSet<String>,
+}
+
+impl Converter {
+    pub(super) fn new(offset: BootOffset, facts: &Facts, tasks: &[Task]) -> Self {
+        let containers = Containers::find(facts.cgroup_v2);
+        Self {
+            offset,
+            processes: Processes::of(tasks),
+            started: containers.ids().map(str::to_owned).collect(),
+            containers,
+        }
+    }
+
+    /// The event of a record.
+    pub(super) fn convert(&mut self, record: &Record) -> Option<RecordedEvent> {
+        let exec = matches!(record.body, Body::Exec(_));
+        if exec {
+            self.processes.follow(record);
+        }
+        let event = self.event(record);
+        if !exec {
+            self.processes.follow(record);
+        }
+        event
+    }
+
+    fn event(&mut self, record: &Record) -> Option<RecordedEvent> {
+        let head = &record.head;
+        let (name, fields) = match &record.body {
+            Body::Fork(fork) => ("sched_process_fork", self.fork(fork)),
+            Body::Exec(exec) => ("sched_process_exec", exec_fields(exec)),
+            Body::Exit(exit) => ("sched_process_exit", exit_fields(exit)),
+            Body::Open(open) => ("security_file_open", open_fields(open)),
+            Body::Connect(socket) => ("security_socket_connect", connect_fields(socket)),
+            Body::Dup(socket) => ("socket_dup", dup_fields(socket)),
+            Body::Syscall(call) => syscall_fields(call)?,
+            Body::Task => return None,
+        };
+        let killed = matches!(&record.body, Body::Exit(exit) if exit.signal() != 0);
+        let is_exec = matches!(record.body, Body::Exec(_));
+        let event = proto::Event {
+            timestamp: Some(self.timestamp(head.time)),
+            id: catalogue().get(name)?.id,
+            name: name.to_owned(),
+            workload: Some(proto::Workload {
+                process: Some(self.process(head, !killed)),
+                container: self.container(head, is_exec),
+                k8s: None,
+            }),
+            data: fields
+                .into_iter()
+                .map(|(name, value)| proto::EventValue {
+                    name: name.to_owned(),
+                    value: Some(value),
+                })
+                .collect(),
+            ..proto::Event::default()
+        };
+        Some(RecordedEvent {
+            event,
+            kernel: KernelContext {
+                processor: Some(head.cpu),
+                cgroup_id: Some(head.cgroup_id),
+                mount_ns: Some(head.mnt_ns),
+                pid_ns: Some(head.pid_ns),
+                host_name: Some(head.node()),
+            },
+            unmapped: None,
+        })
+    }
+
+    fn timestamp(&self, boot_ns: u64) -> prost_types::Timestamp {
+        timestamp_from_ns(self.offset.epoch(boot_ns).cast_signed())
+    }
+
+    fn process(&mut self, head: &Header, in_call: bool) -> proto::Process {
+        let exe = self.processes.executable(head);
+        let entity = |tid, start| Some(entity_id(tid, self.offset.epoch(start)));
+        let parent = (head.ppid != 0).then(|| proto::Process {
+            unique_id: entity(head.ppid, head.parent_start),
+            host_pid: Some(head.ppid),
+            pid: Some(head.ns_ppid),
+            ..proto::Process::default()
+        });
+        let syscall = head
+            .syscall()
+            .filter(|_| in_call)
+            .map_or("", |nr| syscalls::name(nr, head.compat()));
+        proto::Process {
+            executable: (!exe.is_empty()).then(|| proto::Executable {
+                path: exe.to_string(),
+            }),
+            unique_id: entity(head.pid, head.leader_start),
+            host_pid: Some(head.pid),
+            pid: Some(head.ns_pid),
+            real_user: Some(proto::User { id: Some(head.uid) }),
+            thread: Some(proto::Thread {
+                start_time: Some(self.timestamp(head.task_start)),
+                name: head.comm(),
+                unique_id: entity(head.tid, head.task_start),
+                host_tid: Some(head.tid),
+                tid: Some(head.ns_tid),
+                syscall: syscall.to_owned(),
+                compat: head.compat(),
+                user_stack_trace: None,
+            }),
+            ancestors: parent.into_iter().collect(),
+        }
+    }
+
+    /// The container; it has started once a program runs in it whose mount namespace is not that of its parent, or if it was
+    /// there before the recording.
+    fn container(&mut self, head: &Header, is_exec: bool) -> Option<proto::Container> {
+        let id = self.containers.get(head.cgroup_id)?;
+        if is_exec
+            && !self.started.contains(id)
+            && self
+                .processes
+                .parent_mnt_ns(head)
+                .is_some_and(|mnt_ns| mnt_ns != head.mnt_ns)
+        {
+            self.started.insert(id.to_owned());
+        }
+        Some(proto::Container {
+            id: id.to_owned(),
+            started: self.started.contains(id),
+            ..proto::Container::default()
+        })
+    }
+
+    fn fork(&self, fork: &Fork) -> Fields {
+        let id = |value: u32| Value::Int32(value.cast_signed());
+        let time = |boot_ns| Value::UInt64(self.offset.epoch(boot_ns));
+        let (parent, child, process, leader) =
+            (&fork.parent, &fork.child, &fork.parent_process, &fork.leader);
+        vec![
+            ("parent_tid", id(parent.tid)),
+            ("parent_ns_tid", id(parent.ns_tid)),
+            ("parent_pid", id(parent.pid)),
+            ("parent_ns_pid", id(parent.ns_pid)),
+            ("parent_start_time", time(parent.start)),
+            ("child_tid", id(child.tid)),
+            ("child_ns_tid", id(child.ns_tid)),
+            ("child_pid", id(child.pid)),
+            ("child_ns_pid", id(child.ns_pid)),
+            ("start_time", time(child.start)),
+            ("parent_process_tid", id(process.tid)),
+            ("parent_process_ns_tid", id(process.ns_tid)),
+            ("parent_process_pid", id(process.pid)),
+            ("parent_process_ns_pid", id(process.ns_pid)),
+            ("parent_process_start_time", time(process.start)),
+            ("leader_tid", id(leader.tid)),
+            ("leader_ns_tid", id(leader.ns_tid)),
+            ("leader_pid", id(leader.pid)),
+            ("leader_ns_pid", id(leader.ns_pid)),
+            ("leader_start_time", time(leader.start)),
+        ]
+    }
+}
+
+fn text(value: &str) -> Value {
+    Value::Str(value.to_owned())
+}
+
+fn texts(values: &[String]) -> Value {
+    Value::StrArray(proto::StringArray {
+        value: values.to_vec(),
+    })
+}
+
+fn exec_fields(exec: &Exec) -> Fields {
+    let (loader_path, loader) = exec
+        .loader
+        .as_ref()
+        .map_or(("", Default::default()), |(path, file)| (path.as_str(), *file));
+    vec![
+        ("cmdpath", text(&exec.cmdpath)),
+        ("pathname", text(&exec.path)),
+        ("dev", Value::UInt32(exec.file.dev)),
+        ("inode", Value::UInt64(exec.file.inode)),
+        ("ctime", Value::UInt64(exec.file.ctime)),
+        ("inode_mode", Value::UInt32(exec.file.mode)),
+        ("interpreter_pathname", text(loader_path)),
+        ("interpreter_dev", Value::UInt32(loader.dev)),
+        ("interpreter_inode", Value::UInt64(loader.inode)),
+        ("interpreter_ctime", Value::UInt64(loader.ctime)),
+        ("argv", texts(&exec.argv)),
+        ("interp", text(&exec.interp)),
+        ("stdin_type", Value::UInt32(exec.stdin_mode & S_IFMT)),
+        ("stdin_path", text(&exec.stdin_path)),
+        ("invoked_from_kernel", Value::Bool(exec.invoked_from_kernel)),
+        ("prev_comm", text(&exec.prev_comm)),
+        ("env", texts(&exec.env)),
+        ("pwd", text(&exec.pwd)),
+    ]
+}
+
+fn exit_fields(exit: &Exit) -> Fields {
+    vec![
+        ("exit_code", Value::Int32(exit.status())),
+        ("signal_code", Value::Int32(exit.signal())),
+        ("process_group_exit", Value::Bool(exit.group_dead())),
+    ]
+}
+
+fn open_fields(open: &Open) -> Fields {
+    vec![
+        ("pathname", text(&open.path)),
+        ("flags", Value::Int32(open.flags.cast_signed())),
+        ("dev", Value::UInt32(open.file.dev)),
+        ("inode", Value::UInt64(open.file.inode)),
+        ("ctime", Value::UInt64(open.file.ctime)),
+        ("syscall_pathname", text(&open.user_path)),
+    ]
+}
+
+/// An address that cannot be told leaves its field without a value.
+fn address_field(fields: &mut Fields, bytes: &[u8]) {
+    fields.extend(address::decode(bytes).map(|address| ("remote_addr", Value::Sockaddr(address))));
+}
+
+fn connect_fields(socket: &Socket) -> Fields {
+    let mut fields = vec![
+        ("sockfd", Value::Int32(socket.fd)),
+        ("type", Value::Int32(socket.kind.cast_signed())),
+    ];
+    address_field(&mut fields, &socket.address);
+    fields
+}
+
+fn dup_fields(socket: &Socket) -> Fields {
+    let mut fields = vec![
+        ("oldfd", Value::Int32(socket.fd)),
+        ("newfd", Value::Int32(socket.new_fd)),
+    ];
+    address_field(&mut fields, &socket.address);
+    fields
+}
+
+fn syscall_fields(call: &Syscall) -> Option<(&'static str, Fields)> {
+    /// The kernel looks at the lower half of an `int` argument.
+    fn int(arg: u64) -> Value {
+        Value::Int32((arg as u32).cast_signed())
+    }
+    let [first, second, third, fourth, ..] = call.args;
+    let name = syscalls::name(call.nr, false);
+    let mut fields = match name {
+        "ptrace" => vec![
+            ("request", Value::Int64(first.cast_signed())),
+            ("pid", int(second)),
+            ("addr", Value::Pointer(third)),
+            ("data", Value::Pointer(fourth)),
+        ],
+        "dup" => vec![("oldfd", int(first))],
+        "dup2" => vec![("oldfd", int(first)), ("newfd", int(second))],
+        "dup3" => vec![
+            ("oldfd", int(first)),
+            ("newfd", int(second)),
+            ("flags", int(third)),
+        ],
+        _ => return None,
+    };
+    fields.push(("returnValue", Value::Int64(call.ret)));
+    Some((name, fields))
+}

@@ -1,0 +1,24 @@
+//! Recording this machine: from the sensor's records to a capture.
+//!
+//! [`record`] loads the sensor, writes what is alive as the first snapshot of the process store, and then, until it is told to
+//! stop, takes records from the ring buffer, puts them in order of time, makes events of them and pushes them into a
+//! [`CaptureWriter`]. Every flush goes to an [`Observer`], which may hand back detections.
+//!
+//! Invariants: an event is acknowledged when a flush has returned, and the observer sees it only then; losses are placed between
+//! sequence numbers and times that hold them; `received = written + lost`, and a record that came too late to be put in
+//! order is written all the same and counted.
+
+mod address;
+mod command;
+mod containers;
+mod convert;
+mod processes;
+mod recorder;
+
+pub use command::{RunningCommand, WaitingCommand};
+pub use recorder::{
+    Config, Ended, LiveError, NoObserver, Observer, Progress, Started, Stop, Summary, record,
+};
+
+#[cfg(doc)]
+use crate::CaptureWriter;
