@@ -114,9 +114,9 @@ pub struct ProcessInfo<'a> {
     pub start_ns: Option<u64>,
     /// When its leader exited: ns since the Unix epoch. `None` while it runs.
     pub exit_ns: Option<u64>,
-    /// Real user id when it was first seen, where that is known.
+    /// Real user id, where that is known.
     pub uid: Option<u32>,
-    /// Real group id when it was first seen, where that is known.
+    /// Real group id when it was first seen or created, where that is known.
     pub gid: Option<u32>,
     /// Only known because other processes mention it.
     pub inferred: bool,

@@ -132,7 +132,10 @@ mod tests {
             connect(0, peer(2, "", 0)).without("remote_addr"),
             dup(5, peer(10, "2001:db8::1", 443)),
         ] {
-            assert!(detect(StdioOverSocket, &[event.clone()]).is_empty(), "{event:?}");
+            assert!(
+                detect(StdioOverSocket, std::slice::from_ref(&event)).is_empty(),
+                "{event:?}"
+            );
         }
     }
 }

@@ -166,7 +166,7 @@ impl ProcessStore {
         Some(())
     }
 
-    /// The acting process, with what the event says about it where that was unknown.
+    /// The acting process, with what the event says about it.
     fn actor(&mut self, event: &Event<'_>) -> Option<Index> {
         let seq = event.seq();
         let (process, thread) = (event.process(), event.thread());
@@ -192,11 +192,12 @@ impl ProcessStore {
             Default::default()
         };
         let exe = self.texts.number(process.executable_path());
+        // A process may have renamed itself, and an exec may have been lost: its own word is newer than what it inherited.
         self.update(seq, index, |facts| {
             facts.pid = facts.pid.or(process.pid());
-            facts.name = facts.name.or(name);
-            facts.exe = facts.exe.or(exe);
-            facts.uid = facts.uid.or(process.uid());
+            facts.name = name.or(facts.name);
+            facts.exe = exe.or(facts.exe);
+            facts.uid = process.uid().or(facts.uid);
             facts.inferred = false;
         });
         Some(index)
