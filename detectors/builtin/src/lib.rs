@@ -22,7 +22,23 @@ pub fn detectors() -> Vec<Box<dyn EventDetector>> {
 
 #[cfg(test)]
 mod tests {
+    use detectors_api::definition::AutoPopulate;
     use detectors_engine::EngineBuilder;
+
+    #[test]
+    fn all_of_them_ask_for_everything() {
+        for detector in super::detectors() {
+            let definition = detector.definition();
+            assert_eq!(definition.auto_populate, AutoPopulate::ALL, "{}", definition.id);
+            let declared = definition.event.fields.len();
+            let expected = match definition.id.as_str() {
+                "TRC-101" => 3,
+                "TRC-107" => 2,
+                _ => 0,
+            };
+            assert_eq!(declared, expected, "{}", definition.id);
+        }
+    }
 
     #[test]
     fn all_of_them_are_registered_and_in_order() {

@@ -90,6 +90,13 @@ fn what_an_event_says_beyond_its_columns_counts() {
 }
 
 #[test]
+fn a_return_value_is_a_field_like_any_other() {
+    let ptrace = TestEvent::new("ptrace").set("returnValue", -1);
+    assert!(passes(&ptrace, &["returnValue<0"], &[]));
+    assert!(!passes(&ptrace, &["returnValue>=0"], &[]));
+}
+
+#[test]
 fn lists_and_flags() {
     let exec = TestEvent::new("sched_process_exec")
         .set("argv", vec!["sh".to_owned(), "-c".to_owned()])
