@@ -10,6 +10,43 @@
 //!   [`MAX_LEVELS`] levels.
 //! * Detectors see the stores as of the event, the event itself included.
 //! * A detector that fails or panics is counted and reported with the event; all others go on.
+//!
+//! ```
+//! use detectors_api::prelude::*;
+//! use detectors_api::testkit::{TestEvent, batches};
+//! use detectors_engine::EngineBuilder;
+//! use detectors_stores::Stores;
+//!
+//! struct ShadowRead;
+//!
+//! impl EventDetector for ShadowRead {
+//!     fn definition(&self) -> DetectorDefinition {
+//!         DetectorDefinition::new("ACME-002", "shadow_read")
+//!             .on(EventRequirement::new("security_file_open").data("pathname=/etc/shadow"))
+//!     }
+//!
+//!     fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
+//!         Ok(Output::new().into())
+//!     }
+//! }
+//!
+//! let registered = EngineBuilder::new().detector(ShadowRead).architecture("x86_64").build();
+//! for problem in registered.refusals.iter().chain(&registered.warnings) {
+//!     println!("{problem}");
+//! }
+//! let mut engine = registered.engine;
+//! assert_eq!(engine.subscribed_events(), ["security_file_open"]);
+//!
+//! let window = batches(&[
+//!     TestEvent::new("security_file_open").set("pathname", "/etc/passwd"),
+//!     TestEvent::new("security_file_open").set("pathname", "/etc/shadow"),
+//! ]);
+//! let mut stores = Stores::new();
+//! stores.apply(&window)?;
+//! let detections = engine.process(&window, &stores);
+//! assert_eq!(detections[0].order(), (2, 1, "ACME-002", 0));
+//! # Ok::<(), detectors_stores::FoldError>(())
+//! ```
 
 mod dispatch;
 mod engine;

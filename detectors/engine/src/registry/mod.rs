@@ -1,10 +1,12 @@
 //! Registration: everything that detectors ask for is checked, and everything that is wrong is said.
 
+mod offer;
+
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use detectors_api::catalogue::{Version, catalogue};
-use detectors_api::definition::{Dependency, DetectorDefinition, EnrichmentRequirement, EventRequirement};
+use detectors_api::definition::{Dependency, DetectorDefinition, EventRequirement};
 use detectors_api::detector::{DetectorConfig, DetectorParams, EventDetector};
 use detectors_api::stores::Store;
 
@@ -13,6 +15,7 @@ use crate::engine::{Engine, Input, Slot, Source, panic_text};
 use crate::filter::{FieldInfo, Filter, similar};
 use crate::graph::Graph;
 use crate::problem::{Problem, Reason, Refusal, Warning};
+use offer::{check_architecture, check_enrichment, enrichment};
 
 /// Collects detectors and what the recording offers, and makes an [`Engine`].
 ///
@@ -494,94 +497,4 @@ fn inputs(subscriptions: Vec<Subscription>, slot_of: &HashMap<usize, usize>) -> 
 
 fn in_range(version: Version, min: Option<Version>, max: Option<Version>) -> bool {
     min.is_none_or(|min| min <= version) && max.is_none_or(|max| version < max)
-}
-
-/// The name of an enrichment, whichever of its names is used.
-fn enrichment(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "environment" | "exec-env" => "environment",
-        "executable-hash" | "exec-hash" => "executable-hash",
-        "container" => "container",
-        _ => return None,
-    })
-}
-
-const HASH_MODES: [&str; 3] = ["inode", "dev-inode", "digest-inode"];
-
-fn check_enrichment(offer: &EngineBuilder, candidate: &mut Candidate, requirement: &EnrichmentRequirement) {
-    let field = format!("enrichment {}", requirement.name);
-    let Some(name) = enrichment(&requirement.name) else {
-        candidate.refuse(
-            field,
-            Reason::UnknownEnrichment {
-                name: requirement.name.clone(),
-            },
-            Some("there are environment, executable-hash and container".to_owned()),
-        );
-        return;
-    };
-    if let Some(mode) = &requirement.config
-        && !(name == "executable-hash" && HASH_MODES.contains(&mode.as_str()))
-    {
-        let hint = (name == "executable-hash").then(|| format!("there are {}", HASH_MODES.join(", ")));
-        let reason = Reason::UnknownMode {
-            name: name.to_owned(),
-            mode: mode.clone(),
-        };
-        candidate.refuse(field, reason, hint);
-        return;
-    }
-    let name = name.to_owned();
-    match (offer.enrichments.get(name.as_str()), &requirement.config) {
-        (None, _) => candidate.lack(
-            requirement.dependency,
-            field,
-            Reason::Enrichment { name },
-            Some("turn it on when recording".to_owned()),
-        ),
-        (Some(Some(recorded)), Some(wanted)) if recorded != wanted => {
-            let (recorded, wanted) = (recorded.clone(), wanted.clone());
-            let reason = Reason::EnrichmentMode {
-                name,
-                recorded,
-                wanted,
-            };
-            candidate.lack(requirement.dependency, field, reason, None);
-        }
-        _ => {}
-    }
-}
-
-/// The name of an architecture, whichever of its names is used.
-fn architecture(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "x86_64" | "amd64" => "x86_64",
-        "aarch64" | "arm64" => "aarch64",
-        _ => return None,
-    })
-}
-
-fn check_architecture(offer: &EngineBuilder, candidate: &mut Candidate) {
-    let names = candidate.definition.architectures.clone();
-    for name in names.iter().filter(|name| architecture(name).is_none()) {
-        candidate.refuse(
-            "architectures",
-            Reason::UnknownArchitecture { name: name.clone() },
-            Some("there are x86_64 (or amd64) and aarch64 (or arm64)".to_owned()),
-        );
-    }
-    if let Some(recorded) = &offer.architecture
-        && !names.is_empty()
-        && !names
-            .iter()
-            .any(|name| architecture(name) == architecture(recorded))
-    {
-        candidate.refuse(
-            "architectures",
-            Reason::Architecture {
-                recorded: recorded.clone(),
-            },
-            Some(format!("it works on {}", names.join(", "))),
-        );
-    }
 }
