@@ -9,7 +9,7 @@
 //! * [`entity`]: bit-exact entity ids of processes and threads;
 //! * [`detector`], [`definition`], [`output`], [`stores`]: what a detector is, needs, returns and can ask;
 //! * [`testkit`]: events and calls for the tests of detectors;
-//! * [`json`]: both JSON encodings of events.
+//! * [`json`]: both JSON encodings of events; [`protobuf`]: streams of protobuf events.
 //!
 //! Invariants: an event that goes through [`event::BatchBuilder`] comes back equal from [`event::Event::to_recorded`];
 //! reading an event never panics and never allocates unless the event is not exactly what the catalogue says.
@@ -20,7 +20,9 @@ pub mod definition;
 pub mod detector;
 pub mod entity;
 pub mod event;
+pub mod json;
 pub mod output;
+pub mod protobuf;
 pub mod stores;
 pub mod testkit;
 
