@@ -14,9 +14,12 @@
 //! Invariants: an event that goes through [`event::BatchBuilder`] comes back equal from [`event::Event::to_recorded`];
 //! reading an event never panics and never allocates unless the event is not exactly what the catalogue says.
 
+#[cfg(any(test, feature = "arbitrary"))]
+pub mod arbitrary;
 pub mod catalogue;
 pub mod columns;
 pub mod definition;
+pub mod depth;
 pub mod detector;
 pub mod entity;
 pub mod event;

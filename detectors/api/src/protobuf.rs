@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 
+use crate::depth::{self, TooDeep};
 use crate::event::RecordedEvent;
 use crate::proto;
 
@@ -18,6 +19,17 @@ pub const MAX_MESSAGE: u64 = 16 << 20;
 
 /// Key in [`RecordedEvent::unmapped`] of a message that has fields unknown to our schema: all its bytes, in base64.
 pub const UNKNOWN_FIELDS: &str = "/protobuf";
+
+/// A message that is not taken for an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// Bytes that are no event.
+    #[error("is no event: {0}")]
+    Protobuf(#[from] prost::DecodeError),
+    /// Nesting that could not be kept.
+    #[error("cannot be kept: {0}")]
+    TooDeep(#[from] TooDeep),
+}
 
 /// A stream that cannot be read on. Offsets are bytes from the start of the stream.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +57,12 @@ pub enum ReadError {
         len: u64,
     },
     /// Bytes that are no event.
-    #[error("the message at byte {offset} is no event: {source}")]
+    #[error("the message at byte {offset} {source}")]
     Message {
         /// Where the message starts.
         offset: u64,
         /// What is wrong with it.
-        source: prost::DecodeError,
+        source: MessageError,
     },
     /// The stream itself fails.
     #[error("reading failed at byte {offset}: {source}")]
@@ -162,9 +174,10 @@ impl<R: BufRead> Iterator for Reader<R> {
 /// Reads one event, without its length.
 ///
 /// # Errors
-/// If the bytes are no event.
-pub fn decode(message: &[u8]) -> Result<RecordedEvent, prost::DecodeError> {
+/// If the bytes are no event, or one that is nested too deeply.
+pub fn decode(message: &[u8]) -> Result<RecordedEvent, MessageError> {
     let event = proto::Event::decode(message)?;
+    depth::check(&event)?;
     // What is known is encoded in as many bytes wherever it came from, unless the writer left out nothing of what
     // may be left out; then keeping the bytes does no harm.
     let complete = event.encoded_len() == message.len();

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Encoding, MAX_LINE};
+use crate::depth::TooDeep;
 
 /// A line that is no event. Reading goes on with the next line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,14 +53,9 @@ pub enum LineError {
         /// What was found and what was expected.
         reason: String,
     },
-    /// Ancestors, origins or free-form values that are nested too deeply to be kept.
-    #[error("the event is nested {depth} messages deep; at most {limit} are read")]
-    TooDeep {
-        /// Depth of the event.
-        depth: usize,
-        /// Limit.
-        limit: usize,
-    },
+    /// Nesting that could not be kept.
+    #[error(transparent)]
+    TooDeep(#[from] TooDeep),
     /// An object with the same unknown key twice, of which only one could be kept.
     #[error("`{pointer}` is there twice")]
     Duplicate {

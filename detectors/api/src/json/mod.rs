@@ -18,13 +18,14 @@
 //!
 //! A line is untrusted: it may have at most [`MAX_LINE`] bytes, JSON may be nested 128 deep and events 80 messages.
 
-mod depth;
 mod encode;
 mod error;
 mod extension;
 mod legacy;
 mod protojson;
 mod recognise;
+#[cfg(test)]
+mod tests;
 mod unmapped;
 mod v1beta1;
 mod value;

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::error::{self, reason};
 use super::extension::Extension;
 use super::unmapped::{self, Path, Unmapped};
-use super::{Encoding, LineError, depth, wire};
+use super::{Encoding, LineError, wire};
+use crate::depth;
 use crate::event::RecordedEvent;
 use crate::proto::{self, DetectedFrom, EventValue, Policies, Threat, Workload};
 

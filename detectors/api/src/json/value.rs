@@ -92,30 +92,35 @@ fn next_value<'de, A: MapAccess<'de>>(map: &mut A, field_type: FieldType) -> Res
         FieldType::String => Value::Str(map.next_value()?),
         FieldType::Bytes => Value::Bytes(map.next_value::<Base64>()?.0),
         FieldType::Bool => Value::Bool(map.next_value()?),
-        FieldType::StringArray => Value::StrArray(map.next_value()?),
-        FieldType::Int32Array => Value::Int32Array(map.next_value()?),
-        FieldType::UInt64Array => Value::UInt64Array(map.next_value()?),
-        FieldType::SockAddr => Value::Sockaddr(map.next_value()?),
-        FieldType::Credentials => Value::Credentials(map.next_value()?),
-        FieldType::Timespec => Value::Timespec(map.next_value()?),
-        FieldType::HookedSyscalls => Value::HookedSyscalls(map.next_value()?),
-        FieldType::HookedSeqOps => Value::HookedSeqOps(map.next_value()?),
-        FieldType::Ipv4 => Value::Ipv4(map.next_value()?),
-        FieldType::Ipv6 => Value::Ipv6(map.next_value()?),
-        FieldType::Tcp => Value::Tcp(map.next_value()?),
-        FieldType::Udp => Value::Udp(map.next_value()?),
-        FieldType::Icmp => Value::Icmp(map.next_value()?),
-        FieldType::Icmpv6 => Value::Icmpv6(map.next_value()?),
-        FieldType::Dns => Value::Dns(map.next_value()?),
-        FieldType::DnsQuestions => Value::DnsQuestions(map.next_value()?),
-        FieldType::DnsResponses => Value::DnsResponses(map.next_value()?),
-        FieldType::PacketMetadata => Value::PacketMetadata(map.next_value()?),
-        FieldType::Http => Value::Http(map.next_value()?),
-        FieldType::HttpRequest => Value::HttpRequest(map.next_value()?),
-        FieldType::HttpResponse => Value::HttpResponse(map.next_value()?),
-        FieldType::Struct => Value::Struct(map.next_value::<Struct>()?.0),
+        FieldType::StringArray => Value::StrArray(message(map)?),
+        FieldType::Int32Array => Value::Int32Array(message(map)?),
+        FieldType::UInt64Array => Value::UInt64Array(message(map)?),
+        FieldType::SockAddr => Value::Sockaddr(message(map)?),
+        FieldType::Credentials => Value::Credentials(message(map)?),
+        FieldType::Timespec => Value::Timespec(message(map)?),
+        FieldType::HookedSyscalls => Value::HookedSyscalls(message(map)?),
+        FieldType::HookedSeqOps => Value::HookedSeqOps(message(map)?),
+        FieldType::Ipv4 => Value::Ipv4(message(map)?),
+        FieldType::Ipv6 => Value::Ipv6(message(map)?),
+        FieldType::Tcp => Value::Tcp(message(map)?),
+        FieldType::Udp => Value::Udp(message(map)?),
+        FieldType::Icmp => Value::Icmp(message(map)?),
+        FieldType::Icmpv6 => Value::Icmpv6(message(map)?),
+        FieldType::Dns => Value::Dns(message(map)?),
+        FieldType::DnsQuestions => Value::DnsQuestions(message(map)?),
+        FieldType::DnsResponses => Value::DnsResponses(message(map)?),
+        FieldType::PacketMetadata => Value::PacketMetadata(message(map)?),
+        FieldType::Http => Value::Http(message(map)?),
+        FieldType::HttpRequest => Value::HttpRequest(message(map)?),
+        FieldType::HttpResponse => Value::HttpResponse(message(map)?),
+        FieldType::Struct => Value::Struct(message::<Struct, _>(map)?.0),
         FieldType::Pointer => Value::Pointer(map.next_value::<Quoted<_>>()?.0),
     })
+}
+
+/// A message. Null is an empty one: Tracee writes so where it has none, and in protobuf there is no difference.
+fn message<'de, T: Deserialize<'de> + Default, A: MapAccess<'de>>(map: &mut A) -> Result<T, A::Error> {
+    map.next_value::<Option<T>>().map(Option::unwrap_or_default)
 }
 
 /// Bytes as standard base64 with padding.
@@ -145,6 +150,7 @@ impl<'de> Deserialize<'de> for Base64 {
 }
 
 /// A free-form object. An integer that no double holds exactly is refused, so that it is not changed unnoticed.
+#[derive(Default)]
 pub(super) struct Struct(pub(super) prost_types::Struct);
 
 impl<'de> Deserialize<'de> for Struct {

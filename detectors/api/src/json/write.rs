@@ -240,6 +240,8 @@ fn value(out: &mut Vec<u8>, value: &Value) {
             }
             None => out.extend_from_slice(b"null"),
         },
+        // An empty object has no map in the Go message.
+        Value::Struct(object) if object.fields.is_empty() => out.extend_from_slice(b"null"),
         Value::Struct(object) => free_form_object(out, object),
         Value::HookedSyscalls(message) => message.write(out),
         Value::HookedSeqOps(message) => message.write(out),

@@ -14,8 +14,9 @@ use serde_json::value::RawValue;
 use self::args::Arguments;
 use super::unmapped::{self, Path, Unmapped};
 use super::wire::{self, Quoted};
-use super::{Encoding, LineError, depth, error};
+use super::{Encoding, LineError, error};
 use crate::catalogue::catalogue;
+use crate::depth;
 use crate::event::{KernelContext, RecordedEvent, timestamp_from_ns};
 use crate::proto;
 

@@ -1,19 +1,26 @@
-//! How deeply an event is nested.
+//! How deeply an event may be nested.
 //!
 //! Captures keep parts of events as protobuf, whose readers refuse messages nested more than 100 deep, so an event that
 //! comes in must stay below that.
 
 use prost_types::value::Kind;
 
-use super::LineError;
 use crate::proto::event_value::Value;
 use crate::proto::{DetectedFrom, Event, EventValue, Process};
 
 /// Deepest event that is read, in messages; leaves room for the messages that captures put around parts of it.
 const LIMIT: usize = 80;
 
+/// An event with ancestors, origins or free-form values that are nested too deeply to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the event is nested {depth} messages deep; at most {LIMIT} are read")]
+pub struct TooDeep {
+    /// Depth of the event.
+    pub depth: usize,
+}
+
 /// Refuses an event that is nested too deeply.
-pub(super) fn check(event: &Event) -> Result<(), LineError> {
+pub(crate) fn check(event: &Event) -> Result<(), TooDeep> {
     let process = event
         .workload
         .as_ref()
@@ -22,7 +29,7 @@ pub(super) fn check(event: &Event) -> Result<(), LineError> {
         .max(process.map_or(0, self::process))
         .max(event.detected_from.as_ref().map_or(0, origin));
     if depth > LIMIT {
-        return Err(LineError::TooDeep { depth, limit: LIMIT });
+        return Err(TooDeep { depth });
     }
     Ok(())
 }
