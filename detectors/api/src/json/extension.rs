@@ -56,7 +56,7 @@ impl Extension<'_> {
                 let event = proto::Event::decode(bytes.as_slice())
                     .map_err(|error| fail(&format!("`exact` is no event: {error}")))?;
                 // Compared as protobuf, where NaN equals itself.
-                let expected = v1beta1::read(&as_line(&plain_text(&event)))?.event;
+                let (_, expected) = plain_form(&event);
                 if expected.encode_to_vec() != plain.encode_to_vec() {
                     return Err(fail(
                         "`exact` and the rest of the line differ; after a change to the line, remove `exact`",
@@ -90,8 +90,8 @@ impl Extension<'_> {
 
 /// Writes the members of `recorded` such that reading them gives it back.
 pub(super) fn event(object: &mut Object<'_>, recorded: &RecordedEvent) {
-    let plain = plain_text(&recorded.event);
-    let exact = !v1beta1::read(&as_line(&plain)).is_ok_and(|read| read.event == recorded.event);
+    let (plain, read_back) = plain_form(&recorded.event);
+    let exact = read_back != recorded.event;
     object.members(&plain);
     let kernel = (recorded.kernel != KernelContext::default()).then_some(&recorded.kernel);
     if kernel.is_none() && recorded.unmapped.is_none() && !exact {
@@ -115,13 +115,16 @@ pub(super) fn event(object: &mut Object<'_>, recorded: &RecordedEvent) {
     inner.close();
 }
 
-/// The members that say as much of the event as can be read back: all, or only those that every event has.
-fn plain_text(event: &proto::Event) -> String {
-    let all = members(event, write::event);
-    if v1beta1::read(&as_line(&all)).is_ok() {
-        return all;
-    }
-    members(event, write::header)
+/// The members that say as much of the event as can be read back, which is all or only what every event has, and what
+/// they read back as.
+fn plain_form(event: &proto::Event) -> (String, proto::Event) {
+    let parse = |members: String| {
+        let (event, _) = v1beta1::parse(&format!("{{{members}}}"))?;
+        Some((members, event))
+    };
+    parse(members(event, write::event)).unwrap_or_else(|| {
+        parse(members(event, write::header)).expect("a timestamp, a number and a text read back")
+    })
 }
 
 fn members(event: &proto::Event, write: impl FnOnce(&mut Object<'_>, &proto::Event)) -> String {
@@ -129,10 +132,6 @@ fn members(event: &proto::Event, write: impl FnOnce(&mut Object<'_>, &proto::Eve
     write(&mut Object::open(&mut out), event);
     out.remove(0);
     String::from_utf8(out).expect("it is made of text")
-}
-
-fn as_line(members: &str) -> String {
-    format!("{{{members}}}")
 }
 
 /// Whether the text can stand in a line as it is.

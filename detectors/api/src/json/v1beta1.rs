@@ -5,10 +5,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::encode::Object;
 use super::error::{self, reason};
 use super::extension::Extension;
 use super::unmapped::{self, Path, Unmapped};
-use super::{Encoding, LineError, wire};
+use super::{Encoding, LineError, wire, write};
 use crate::depth;
 use crate::event::RecordedEvent;
 use crate::proto::{self, DetectedFrom, EventValue, Policies, Threat, Workload};
@@ -28,39 +29,26 @@ struct Members<'a> {
     threat: Option<Threat>,
     detected_from: Option<DetectedFrom>,
     #[serde(borrow)]
-    tracee_cap: Option<Extension<'a>>,
+    tracee_cap: Option<&'a RawValue>,
 }
 
 /// Reads an event. Fields whose value cannot be read keep their name, and the value becomes unmapped.
 pub(super) fn read(line: &str) -> Result<RecordedEvent, LineError> {
     let mut ignored = Vec::new();
-    match unmapped::read(line, &[], &mut ignored) {
-        Ok(members) => finish(members, line, ignored),
-        Err(_) => {
-            ignored.clear();
-            let mended = mend(line, &mut ignored)?;
-            match unmapped::read(&mended, &[], &mut ignored) {
-                Ok(members) => finish(members, line, ignored),
-                Err(_) => Err(diagnose(&mended)),
-            }
-        }
-    }
-}
-
-fn finish(members: Members<'_>, line: &str, ignored: Vec<Path>) -> Result<RecordedEvent, LineError> {
-    let event = proto::Event {
-        timestamp: members.timestamp,
-        id: members.id,
-        name: members.name,
-        policies: members.policies,
-        workload: members.workload,
-        data: members.data,
-        threat: members.threat,
-        detected_from: members.detected_from,
+    let (event, extension) = match parse(line) {
+        Some((event, extension)) if is_written_so(&event, extension, line) => (event, extension),
+        _ => parse_noticing(line, &mut ignored)?,
     };
     depth::check(&event)?;
-    let mut recorded = match members.tracee_cap {
-        Some(extension) => extension.apply(event)?,
+    let mut recorded = match extension {
+        Some(extension) => {
+            let at = ["tracee_cap".to_owned()];
+            let extension: Extension<'_> =
+                unmapped::read(extension.get(), &at, &mut ignored).map_err(|error| LineError::Extension {
+                    reason: reason(&error),
+                })?;
+            extension.apply(event)?
+        }
         None => RecordedEvent::from(event),
     };
     if !ignored.is_empty() {
@@ -76,6 +64,60 @@ fn finish(members: Members<'_>, line: &str, ignored: Vec<Path>) -> Result<Record
     Ok(recorded)
 }
 
+/// Reads the event and the extension, whatever else there is.
+pub(super) fn parse(line: &str) -> Option<(proto::Event, Option<&RawValue>)> {
+    serde_json::from_str::<Members<'_>>(line)
+        .ok()
+        .map(Members::into_parts)
+}
+
+/// Whether we would write the line just so. Then it has nothing that we do not know: writing it is much cheaper than
+/// taking notice of every key while reading, and most lines are so.
+fn is_written_so(event: &proto::Event, extension: Option<&RawValue>, line: &str) -> bool {
+    let mut plain = Vec::with_capacity(line.len());
+    write::event(&mut Object::open(&mut plain), event);
+    let Some(rest) = line.as_bytes().strip_prefix(plain.as_slice()) else {
+        return false;
+    };
+    match extension {
+        None => rest == b"}",
+        Some(extension) => rest
+            .strip_prefix(b",\"tracee_cap\":")
+            .and_then(|rest| rest.strip_suffix(b"}"))
+            .is_some_and(|rest| rest == extension.get().as_bytes()),
+    }
+}
+
+/// Reads the event and the extension, and notes the paths of what is not read.
+fn parse_noticing<'a>(
+    line: &'a str,
+    ignored: &mut Vec<Path>,
+) -> Result<(proto::Event, Option<&'a RawValue>), LineError> {
+    if let Ok(members) = unmapped::read::<Members<'_>>(line, &[], ignored) {
+        return Ok(members.into_parts());
+    }
+    ignored.clear();
+    let (mended, extension) = mend(line, ignored)?;
+    let members: Members<'_> = unmapped::read(&mended, &[], ignored).map_err(|_| diagnose(&mended))?;
+    Ok((members.into_parts().0, extension))
+}
+
+impl<'a> Members<'a> {
+    fn into_parts(self) -> (proto::Event, Option<&'a RawValue>) {
+        let event = proto::Event {
+            timestamp: self.timestamp,
+            id: self.id,
+            name: self.name,
+            policies: self.policies,
+            workload: self.workload,
+            data: self.data,
+            threat: self.threat,
+            detected_from: self.detected_from,
+        };
+        (event, self.tracee_cap)
+    }
+}
+
 /// The parts of an event in which there are fields.
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -84,6 +126,8 @@ struct Fields<'a> {
     data: Vec<&'a RawValue>,
     #[serde(borrow)]
     detected_from: Option<Box<OriginFields<'a>>>,
+    #[serde(borrow)]
+    tracee_cap: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -95,8 +139,9 @@ struct OriginFields<'a> {
     parent: Option<Box<Self>>,
 }
 
-/// Blanks out the values that cannot be read of the event's fields and its origins' fields, in place, and notes their paths.
-fn mend(line: &str, ignored: &mut Vec<Path>) -> Result<String, LineError> {
+/// Blanks out the values that cannot be read of the event's fields and its origins' fields, in place, and notes their
+/// paths. Also returns the extension, as it is in the line.
+fn mend<'a>(line: &'a str, ignored: &mut Vec<Path>) -> Result<(String, Option<&'a RawValue>), LineError> {
     let Ok(fields) = serde_json::from_str::<Fields<'_>>(line) else {
         return Err(diagnose(line));
     };
@@ -125,7 +170,7 @@ fn mend(line: &str, ignored: &mut Vec<Path>) -> Result<String, LineError> {
         at.push(if at.is_empty() { "detected_from" } else { "parent" }.to_owned());
         (data, origin) = (next.data, next.parent);
     }
-    Ok(mended)
+    Ok((mended, fields.tracee_cap))
 }
 
 /// The name of a field, as JSON text, if it is text, and its other keys; `None` if it is no object.
