@@ -1,11 +1,150 @@
 //! `tracee-cap doctor`.
 
+use std::io::{self, IsTerminal, Write};
+
+use clap::ValueEnum;
+use ebpf::kernel::{Facts, facts};
+use ebpf::{EventReport, Status};
+use serde_json::json;
+
 use crate::exit::{Exit, Failure};
 
-/// Show what this kernel lets the recorder see.
+/// Show what this kernel and these privileges let the recorder see.
+///
+/// Tries every hook of every event on the running kernel, and says which one is used, what it does not show, and why
+/// better ones are refused. Ends with exit code 4 if nothing can be recorded.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_long_help = "\
+Examples:
+  tracee-cap doctor
+  tracee-cap doctor -o json | jq '.events[] | select(.status == \"unavailable\")'")]
+pub(crate) struct Args {
+    /// Form of the answer; a table on a terminal, JSON in a pipe.
+    #[arg(short, long, value_enum)]
+    output: Option<Form>,
+}
 
-pub(crate) fn run(_args: &Args) -> Result<Exit, Failure> {
-    Err(Failure::usage("doctor is not there yet"))
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    /// For people.
+    Table,
+    /// One JSON object.
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let facts = facts();
+    let events = ebpf::probe();
+    let default = if io::stdout().is_terminal() {
+        Form::Table
+    } else {
+        Form::Json
+    };
+    let text = match args.output.unwrap_or(default) {
+        Form::Table => table(&facts, events.as_deref()),
+        Form::Json => {
+            let (events, problem) = match &events {
+                Ok(events) => (Some(events), None),
+                Err(error) => (None, Some(error.to_string())),
+            };
+            format!(
+                "{}\n",
+                json!({"kernel": facts, "events": events, "problem": problem})
+            )
+        }
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(match events {
+        Ok(events) if events.iter().any(|event| event.status != Status::Unavailable) => Exit::Ok,
+        _ => Exit::Environment,
+    })
+}
+
+fn table(facts: &Facts, events: Result<&[EventReport], &ebpf::Error>) -> String {
+    let yes = |yes: bool| if yes { "yes" } else { "no" };
+    let missing: Vec<_> = facts
+        .missing_capabilities
+        .iter()
+        .map(|capability| capability.name())
+        .collect();
+    let capabilities = if missing.is_empty() {
+        "all that are needed".to_owned()
+    } else {
+        format!("missing {}", missing.join(", "))
+    };
+    let cgroups = if facts.cgroup_v2 { "v2" } else { "v1" };
+    let mut lines = vec![
+        format!("kernel        {} {}", facts.release, facts.machine),
+        format!("types (BTF)   {}", yes(facts.btf)),
+        format!("lockdown      {}", facts.lockdown),
+        format!("capabilities  {capabilities}"),
+        format!("cgroups       {cgroups}"),
+        format!("CPUs          {}", facts.cpus),
+        String::new(),
+    ];
+    match events {
+        Err(error) => lines.push(format!("Nothing can be recorded: {error}")),
+        Ok(events) => {
+            let width = events
+                .iter()
+                .map(|event| event.event.len())
+                .max()
+                .unwrap_or_default();
+            for event in events {
+                let hook = match &event.status {
+                    Status::Hooked { hook, .. } => hook,
+                    Status::Unavailable => "unavailable",
+                };
+                lines.push(format!("{:width$}  {hook}", event.event));
+                if let Status::Hooked { loses, .. } = &event.status {
+                    lines.extend(loses.iter().map(|loss| format!("{:width$}    loses: {loss}", "")));
+                }
+                lines.extend(
+                    event
+                        .refused
+                        .iter()
+                        .map(|refused| format!("{:width$}    refused: {refused}", "")),
+                );
+            }
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use ebpf::kernel::Capability;
+
+    use super::*;
+
+    #[test]
+    fn tables() {
+        let facts = Facts {
+            release: "6.1.0".to_owned(),
+            machine: "x86_64".to_owned(),
+            node: "host".to_owned(),
+            btf: true,
+            lockdown: "none".to_owned(),
+            missing_capabilities: vec![Capability::CapBpf],
+            cgroup_v2: true,
+            cpus: 2,
+        };
+        let events = [
+            EventReport {
+                event: "security_file_open",
+                status: Status::Hooked {
+                    hook: "kprobe security_file_open".to_owned(),
+                    loses: Vec::new(),
+                },
+                refused: vec!["fentry security_file_open: Operation not permitted".to_owned()],
+            },
+            EventReport {
+                event: "ptrace",
+                status: Status::Unavailable,
+                refused: vec!["tracepoint sys_exit: Invalid argument".to_owned()],
+            },
+        ];
+        insta::assert_snapshot!(table(&facts, Ok(&events)));
+    }
 }

@@ -1,11 +1,349 @@
 //! `tracee-cap record`.
 
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use capture::live::{self, Ended, LiveError, Observer, Progress, RecordBatch, Started, Summary};
+use capture::{JournalPolicy, WriterOptions};
+use clap::ValueEnum;
+use detectors_api::event::EventBatch;
+use ebpf::{EventReport, Status};
+use indicatif::ProgressBar;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
 use crate::exit::{Exit, Failure};
 
-/// Record this machine.
+/// Record this machine, or one command, into a capture.
+///
+/// What eBPF programs see of processes, files and sockets goes into a capture that replay, sql and analyze read. The capture can be
+/// read while it is being recorded, and what has been acknowledged survives a crash.
+///
+/// Process creation, execution and exit are always recorded: the process tree is made of them. What this kernel lets
+/// the recorder see, and what not, is shown by `tracee-cap doctor` and kept in the capture.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_long_help = "\
+Examples:
+  tracee-cap record -w incident.tcap                       until Ctrl-C
+  tracee-cap record -w minute.tcap --duration 1m
+  tracee-cap record -w exploit.tcap -- ./exploit.sh        a command and its descendants
+  tracee-cap record -w opens.tcap --events security_file_open --max-size 1GiB
 
-pub(crate) fn run(_args: &Args) -> Result<Exit, Failure> {
-    Err(Failure::usage("record is not there yet"))
+The exit code is tracee-cap's own; how the command ended is said on stderr.")]
+pub(crate) struct Args {
+    /// Where to make the capture.
+    #[arg(short, long = "write", value_name = "FILE.tcap")]
+    write: PathBuf,
+
+    /// Replace a capture that is there already.
+    #[arg(long)]
+    force: bool,
+
+    /// Stop after this time: `10s`, `5m`, `1h30m`.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+
+    /// Stop when the capture has about this size: `500MiB`, `2GiB`.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    max_size: Option<u64>,
+
+    /// Events to record, besides those of processes; all that the sensor knows if not given.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    events: Vec<String>,
+
+    /// Record the environment of executed programs. It often holds secrets.
+    #[arg(long)]
+    env: bool,
+
+    /// Detectors to run while recording; what they find is kept in the capture.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    detectors: Vec<String>,
+
+    /// Size of the buffer between the kernel and the recorder: what does not fit into it is lost, and counted.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]
+    ring_size: u64,
+
+    /// How long an event may wait in that buffer.
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = duration)]
+    latency: Duration,
+
+    /// How often events are acknowledged: written so that they survive the death of the recorder.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    flush_interval: Duration,
+
+    /// Acknowledge only what the disk has, so that it survives the death of the machine, too.
+    #[arg(long)]
+    fsync: bool,
+
+    /// How progress is shown on stderr.
+    #[arg(long, value_enum, default_value_t = ProgressForm::Auto)]
+    progress: ProgressForm,
+
+    /// A command to record with its descendants; its end ends the recording.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProgressForm {
+    /// A line that changes, on a terminal; nothing otherwise.
+    Auto,
+    /// A JSON object a line, for every time that events are acknowledged.
+    Ndjson,
+    /// Nothing.
+    None,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "give a number and a unit, such as 500ms, 10s, 5m or 1h30m".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.len()
+        - text
+            .trim_start_matches(|character: char| character.is_ascii_digit())
+            .len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        "T" | "TiB" => 40,
+        _ => return Err(format!("unknown unit `{unit}`: use KiB, MiB, GiB or TiB")),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| "give a size such as 64MiB".to_owned())
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let config = config(args)?;
+    let mut watch = Watch::new(args.progress, detection(&args.detectors)?);
+    let signals = stop_signals()?;
+    let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
+    let result = live::record(&config, &mut watch, &mut stop);
+    watch.bar.finish_and_clear();
+    let summary = result.map_err(failure)?;
+    say(&describe(&config, &summary))?;
+    Ok(Exit::Ok)
+}
+
+fn config(args: &Args) -> Result<live::Config, Failure> {
+    let ring_bytes = u32::try_from(args.ring_size)
+        .ok()
+        .filter(|size| *size <= 1 << 30)
+        .ok_or_else(|| Failure::usage("--ring-size is at most 1GiB"))?;
+    let mut config = live::Config::new(&args.write);
+    if !args.events.is_empty() {
+        config.sensor.events.clone_from(&args.events);
+    }
+    config.sensor.ring_bytes = ring_bytes;
+    config.sensor.latency = args.latency;
+    config.sensor.environment = args.env;
+    config.window = args.latency;
+    config.writer = WriterOptions {
+        journal: if args.fsync {
+            JournalPolicy::Sync
+        } else {
+            JournalPolicy::NoSync
+        },
+        overwrite: args.force,
+        ..WriterOptions::default()
+    };
+    config.command.clone_from(&args.command);
+    config.flush_interval = args.flush_interval;
+    config.duration = args.duration;
+    config.max_bytes = args.max_size;
+    config.argv = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    Ok(config)
+}
+
+/// The observer that runs detectors over what is recorded.
+fn detection(detectors: &[String]) -> Result<Option<Box<dyn Observer>>, Failure> {
+    if detectors.is_empty() {
+        Ok(None)
+    } else {
+        Err(Failure::usage(
+            "--detectors cannot be used while recording yet: record without it, then replay the capture",
+        ))
+    }
+}
+
+/// Ctrl-C, and what `kill` and a closing terminal send, end the recording in order.
+fn stop_signals() -> Result<SignalFd, Failure> {
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    signals
+        .thread_block()
+        .and_then(|()| SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))
+        .context("cannot wait for signals")
+        .map_err(Failure::environment)
+}
+
+fn failure(error: LiveError) -> Failure {
+    let exit = match &error {
+        LiveError::Sensor(ebpf::Error::UnknownEvent(_))
+        | LiveError::Command { .. }
+        | LiveError::Capture(capture::Error::Exists { .. }) => Exit::Usage,
+        LiveError::Capture(error) if error.is_bad_input() => Exit::BadInput,
+        _ => Exit::Environment,
+    };
+    Failure::new(exit, error)
+}
+
+/// Shows how far the recording is, and lets detectors see it.
+struct Watch {
+    form: ProgressForm,
+    bar: ProgressBar,
+    detection: Option<Box<dyn Observer>>,
+}
+
+impl Watch {
+    fn new(form: ProgressForm, detection: Option<Box<dyn Observer>>) -> Self {
+        Self {
+            form,
+            bar: match form {
+                ProgressForm::Auto => crate::progress::bar(None, "recording"),
+                ProgressForm::Ndjson | ProgressForm::None => ProgressBar::hidden(),
+            },
+            detection,
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn started(&mut self, started: &Started<'_>) {
+        for report in started.reports {
+            if let Some(line) = restriction(report) {
+                self.bar.suspend(|| tracing::info!("{line}"));
+            }
+        }
+        if let Some(detection) = &mut self.detection {
+            detection.started(started);
+        }
+    }
+
+    fn flushed(
+        &mut self,
+        batches: &[EventBatch],
+    ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
+        match &mut self.detection {
+            Some(detection) => detection.flushed(batches),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if self.form == ProgressForm::Ndjson {
+            let line = serde_json::json!({
+                "acknowledged_seq": progress.acknowledged_seq,
+                "received": progress.received,
+                "lost": progress.lost,
+                "detections": progress.detections,
+                "bytes": progress.bytes,
+            });
+            // Nobody may be reading it any more; the recording goes on.
+            let _ = say(&line.to_string());
+        }
+        let rate = progress.written as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
+        self.bar.set_message(format!(
+            "{} events ({rate:.0}/s), {}, {} lost, {} detections",
+            progress.written,
+            indicatif::HumanBytes(progress.bytes),
+            progress.lost,
+            progress.detections
+        ));
+        if let Some(detection) = &mut self.detection {
+            detection.progress(progress);
+        }
+    }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "{line}")
+}
+
+/// What this kernel does not show of an event.
+fn restriction(report: &EventReport) -> Option<String> {
+    match &report.status {
+        Status::Unavailable => Some(format!(
+            "{} is not recorded on this kernel: {}",
+            report.event,
+            report.refused.join("; ")
+        )),
+        Status::Hooked { loses, .. } if !loses.is_empty() => {
+            Some(format!("{} does not show: {}", report.event, loses.join("; ")))
+        }
+        Status::Hooked { .. } => None,
+    }
+}
+
+/// The recording in a paragraph.
+fn describe(config: &live::Config, summary: &Summary) -> String {
+    let progress = &summary.progress;
+    let ended = match summary.ended {
+        Ended::Requested => "Stopped".to_owned(),
+        Ended::Duration => "The time is over".to_owned(),
+        Ended::Size => "The capture has its size".to_owned(),
+        Ended::Command(status) => format!("The command ended with {status}"),
+    };
+    let mut text = format!(
+        "{ended} after {:.1} s: {} has {} events in {}",
+        summary.elapsed.as_secs_f64(),
+        config.path.display(),
+        progress.written,
+        indicatif::HumanBytes(progress.bytes),
+    );
+    text.push_str(&match progress.lost {
+        0 => "; nothing was lost.".to_owned(),
+        lost => format!(
+            "; {lost} of {} were lost (try a larger --ring-size).",
+            progress.received
+        ),
+    });
+    let unavailable: Vec<_> = summary
+        .reports
+        .iter()
+        .filter(|report| report.status == Status::Unavailable)
+        .map(|report| report.event)
+        .collect();
+    if !unavailable.is_empty() {
+        text.push_str(&format!(
+            " This kernel does not show {}: see tracee-cap doctor.",
+            unavailable.join(", ")
+        ));
+    }
+    if !config.command.is_empty() && !matches!(summary.ended, Ended::Command(_)) {
+        text.push_str(" The command was left running.");
+    }
+    for warning in &summary.warnings {
+        text.push_str(&format!(" Note: {warning}."));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times() {
+        assert_eq!(bytes("64MiB"), Ok(64 << 20));
+        assert_eq!(bytes("4096"), Ok(4096));
+        assert_eq!(bytes("2G"), Ok(2 << 30));
+        assert!(bytes("MiB").is_err() && bytes("1MB2").is_err() && bytes("99999999999999999999").is_err());
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert!(duration("soon").is_err() && duration("-1s").is_err());
+    }
 }

@@ -15,6 +15,7 @@ mod convert;
 mod processes;
 mod recorder;
 
+pub use arrow::array::RecordBatch;
 pub use command::{RunningCommand, WaitingCommand};
 pub use recorder::{
     Config, Ended, LiveError, NoObserver, Observer, Progress, Started, Stop, Summary, record,
