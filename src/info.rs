@@ -1,11 +1,192 @@
 //! `tracee-cap info`.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use capture::{CaptureReader, Manifest, Source, State, TimeRange, format_time};
+use indicatif::{HumanBytes, HumanCount};
+
 use crate::exit::{Exit, Failure};
+use crate::opened::{self, failure};
 
-/// Show what a capture holds.
+/// Show what a capture holds: state, time, host, events by type, losses, files.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The capture.
+    capture: PathBuf,
 
-pub(crate) fn run(_args: &Args) -> Result<Exit, Failure> {
-    Err(Failure::usage("info is not there yet"))
+    /// Form of the output; a table on a terminal, JSON in a pipe.
+    #[arg(short, long, value_enum)]
+    output: Option<Output>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tracee-cap info incident.tcap
+  tracee-cap info incident.tcap -o json | jq .events";
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// The manifest with what the journal holds counted in, the digest and the losses.
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let reader = opened::open(&args.capture)?;
+    let output = args.output.unwrap_or(if io::stdout().is_terminal() {
+        Output::Table
+    } else {
+        Output::Json
+    });
+    let text = match output {
+        Output::Table => table(&reader, &losses(&reader)?),
+        Output::Json => json(&reader, &losses(&reader)?)?,
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(opened::end(&reader))
+}
+
+/// Lost events by cause.
+fn losses(reader: &CaptureReader) -> Result<BTreeMap<String, u64>, Failure> {
+    let mut causes: BTreeMap<String, u64> = BTreeMap::new();
+    for loss in reader.losses().map_err(failure)? {
+        let count = causes.entry(loss.cause).or_default();
+        *count = count.saturating_add(loss.count);
+    }
+    Ok(causes)
+}
+
+fn json(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> Result<String, Failure> {
+    let value = serde_json::to_value(reader.manifest()).map_err(Failure::bad_input)?;
+    let mut info = serde_json::json!({
+        "capture": reader.path().display().to_string(),
+        "digest": reader.manifest().digest(),
+        "bytes": reader.manifest().bytes(),
+        "losses": losses,
+    });
+    if let (Some(info), serde_json::Value::Object(manifest)) = (info.as_object_mut(), value) {
+        info.extend(manifest);
+    }
+    Ok(format!("{info}\n"))
+}
+
+fn table(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> String {
+    let manifest = reader.manifest();
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name:<10} {value}");
+        }
+    };
+    line("capture", reader.path().display().to_string());
+    line("state", state(reader));
+    line("id", manifest.header.capture_id.clone());
+    line("host", host(manifest));
+    line("time", manifest.time.map(time).unwrap_or_default());
+    line("source", source(manifest));
+    line("tool", format!("{}, format {}", manifest.tool, manifest.format));
+    line("command", manifest.header.argv.join(" "));
+    line("filters", manifest.header.filters.join(", "));
+    let totals = manifest.totals;
+    line(
+        "events",
+        format!(
+            "{} received = {} written + {} lost",
+            HumanCount(totals.received),
+            HumanCount(totals.written),
+            HumanCount(totals.lost)
+        ),
+    );
+    line(
+        "files",
+        format!(
+            "{} in {} segments, {}",
+            manifest.parts.len(),
+            reader.segments().len(),
+            HumanBytes(manifest.bytes())
+        ),
+    );
+    line("stores", reader.stores().join(", "));
+    line("digest", manifest.digest());
+    for (title, counts) in [("event", &manifest.events), ("lost to", losses)] {
+        if counts.is_empty() {
+            continue;
+        }
+        let width = counts
+            .keys()
+            .map(String::len)
+            .max()
+            .unwrap_or_default()
+            .max(title.len());
+        let _ = writeln!(text, "\n{title:<width$} {:>12}", "count");
+        let mut counts: Vec<_> = counts.iter().collect();
+        counts.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        for (name, count) in counts {
+            let _ = writeln!(text, "{name:<width$} {:>12}", HumanCount(*count).to_string());
+        }
+    }
+    text
+}
+
+fn state(reader: &CaptureReader) -> String {
+    match reader.state() {
+        State::Closed => "closed: complete".to_owned(),
+        State::Open => "open: still being recorded".to_owned(),
+        State::Truncated => "truncated: its recorder died".to_owned(),
+    }
+}
+
+fn host(manifest: &Manifest) -> String {
+    let host = &manifest.header.host;
+    [&host.name, &host.os, &host.kernel, &host.architecture]
+        .into_iter()
+        .filter(|fact| !fact.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn time(range: TimeRange) -> String {
+    let seconds = (range.last.abs_diff(range.first)) as f64 / 1e9;
+    format!(
+        "{} to {} ({seconds:.3} s)",
+        format_time(range.first),
+        format_time(range.last)
+    )
+}
+
+fn source(manifest: &Manifest) -> String {
+    match &manifest.header.source {
+        Source::Live => "live".to_owned(),
+        Source::Import { inputs } => {
+            let inputs: Vec<_> = inputs
+                .iter()
+                .map(|input| {
+                    let mut text = format!(
+                        "{} ({}, {} events",
+                        input.name,
+                        input.format,
+                        HumanCount(input.events)
+                    );
+                    for (count, what) in [
+                        (input.log_lines, "logger lines"),
+                        (input.unreadable, "unreadable records"),
+                    ] {
+                        if count > 0 {
+                            // Writing to a string cannot fail.
+                            let _ = write!(text, ", {count} {what}");
+                        }
+                    }
+                    text + ")"
+                })
+                .collect();
+            format!("import of {}", inputs.join(", "))
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 mod exit;
+mod opened;
 mod progress;
 
 mod doctor;

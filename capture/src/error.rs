@@ -88,7 +88,7 @@ pub enum Error {
         /// The row group, from 0, if it is known.
         row_group: Option<usize>,
         /// What is wrong.
-        source: BatchError,
+        source: Box<BatchError>,
     },
     /// Sequence numbers do not grow.
     #[error("{}: event {seq} comes after event {before}", file.display())]
@@ -166,6 +166,23 @@ impl Error {
     pub(crate) fn table(table: impl ToString) -> impl FnOnce(ArrowError) -> Self {
         let table = table.to_string();
         move |source| Self::Table { table, source }
+    }
+
+    /// For `map_err`: the rows of `file` are not what its table holds.
+    pub(crate) fn rows(file: &Path, row_group: Option<usize>) -> impl Fn(BatchError) -> Self {
+        let file = file.to_owned();
+        move |source| Self::Rows {
+            file: file.clone(),
+            row_group,
+            source: Box::new(source),
+        }
+    }
+
+    /// The error and its causes in one line.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
     /// Whether the fault lies in the capture, rather than in the machine or the caller.

@@ -39,6 +39,8 @@ pub use manifest::{
     Clock, FORMAT, Header, Host, ImportedInput, MANIFEST, Manifest, Part, SeqRange, Source, State, TimeRange,
     Totals, format_time,
 };
-pub use reader::{CaptureReader, Events, Scan, ScanBatches, ScanTask, Segment, TaskBatches};
+pub use reader::{
+    CaptureReader, Events, Fault, Scan, ScanBatches, ScanTask, Segment, TaskBatches, Verification,
+};
 pub use table::Table;
 pub use writer::{CaptureWriter, SNAPSHOT_SEQ, WriterOptions};

@@ -10,6 +10,9 @@ use crate::{Error, Table};
 /// Name of the manifest in the capture's directory.
 pub const MANIFEST: &str = "manifest.json";
 
+/// Where a new manifest is written before it takes the old one's place.
+pub(crate) const TEMPORARY: &str = ".manifest.json.tmp";
+
 /// The format that this version writes. A newer minor version is read, a newer major version is refused.
 pub const FORMAT: &str = "1.0";
 

@@ -3,6 +3,7 @@
 mod decode;
 mod merge;
 mod scan;
+mod verify;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -17,6 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 pub use merge::Events;
 pub use scan::{Scan, ScanBatches, ScanTask, TaskBatches};
+pub use verify::{Fault, Verification};
 
 use crate::journal::{self, Cut, Replayed};
 use crate::manifest::{Manifest, Part, SeqRange, State, TimeRange};
@@ -347,11 +349,7 @@ impl Inner {
             .iter()
             .map(|batch| select(&path, batch, context_schema()))
             .collect::<Result<Vec<_>, _>>()?;
-        let contexts = Contexts::try_new(batches).map_err(|source| Error::Rows {
-            file: path,
-            row_group: None,
-            source,
-        })?;
+        let contexts = Contexts::try_new(batches).map_err(Error::rows(&path, None))?;
         if cache.len() == CACHED_SEGMENTS {
             cache.pop_front();
         }
@@ -398,11 +396,7 @@ impl JournalSegment {
             offset: 0,
             reason,
         };
-        let rows = |source| Error::Rows {
-            file: file.to_owned(),
-            row_group: None,
-            source,
-        };
+        let rows = Error::rows(file, None);
         let mut segment = Self::default();
         for (table, stream) in &replayed.streams {
             let batches = ipc_batches(stream).map_err(|reason| broken(format!("table {table}: {reason}")))?;
@@ -410,14 +404,14 @@ impl JournalSegment {
         }
         for batch in segment.tables.get(&Table::Process).into_iter().flatten() {
             let batch = select(file, batch, context_schema())?;
-            segment.contexts = segment.contexts.with(batch).map_err(rows)?;
+            segment.contexts = segment.contexts.with(batch).map_err(&rows)?;
         }
         for (table, batches) in &segment.tables {
             let Table::Events(name) = table else { continue };
             let mut events: Vec<EventBatch> = Vec::with_capacity(batches.len());
             for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
                 let batch =
-                    EventBatch::try_new(name, batch.clone(), segment.contexts.clone()).map_err(rows)?;
+                    EventBatch::try_new(name, batch.clone(), segment.contexts.clone()).map_err(&rows)?;
                 let before = events.last().and_then(|batch| batch.seqs().last().copied());
                 scan::check_order(file, before, batch.seqs())?;
                 let (seq, time) = crate::writer::ranges(&batch);

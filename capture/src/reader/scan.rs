@@ -328,7 +328,7 @@ impl ScanTask {
                 let selection = page_selection(file, *row_group, &scan.seq)?;
                 let columns = Some(Arc::clone(&scan.columns));
                 BatchSource::File {
-                    batches: file.batches(*row_group, columns, selection, scan.batch_size)?,
+                    batches: Box::new(file.batches(*row_group, columns, selection, scan.batch_size)?),
                     file: Arc::clone(file),
                     row_group: *row_group,
                     contexts,
@@ -355,7 +355,7 @@ pub struct TaskBatches {
 #[derive(Debug)]
 enum BatchSource {
     File {
-        batches: RowGroupBatches,
+        batches: Box<RowGroupBatches>,
         file: Arc<ParquetFile>,
         row_group: usize,
         contexts: Contexts,
@@ -378,11 +378,7 @@ impl TaskBatches {
                     Err(error) => return Some(Err(error)),
                 };
                 let batch = EventBatch::try_new(self.scan.event_type, batch, contexts.clone())
-                    .map_err(|source| Error::Rows {
-                        file: file.path(),
-                        row_group: Some(*row_group),
-                        source,
-                    })
+                    .map_err(Error::rows(&file.path(), Some(*row_group)))
                     .and_then(|batch| {
                         check_order(&file.path(), self.before, batch.seqs())?;
                         Ok(batch)
@@ -418,13 +414,10 @@ impl TaskBatches {
         let table = Table::Events(self.scan.event_type);
         let rows: RecordBatch =
             filter_record_batch(batch.record_batch(), &keep).map_err(Error::table(&table))?;
-        EventBatch::try_new(self.scan.event_type, rows, batch.contexts().clone()).map_err(|source| {
-            Error::Rows {
-                file: self.scan.inner.directory.join(table.to_string()),
-                row_group: None,
-                source,
-            }
-        })
+        EventBatch::try_new(self.scan.event_type, rows, batch.contexts().clone()).map_err(Error::rows(
+            &self.scan.inner.directory.join(table.to_string()),
+            None,
+        ))
     }
 }
 

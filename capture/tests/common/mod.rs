@@ -1,5 +1,7 @@
 //! Events for tests.
 
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
 use detectors_api::event::RecordedEvent;
 use detectors_api::proto::{self, EventValue, event_value::Value};
 

@@ -1,0 +1,60 @@
+//! Opening captures, and saying what is missing from them.
+
+use std::path::Path;
+
+use capture::{CaptureReader, State};
+
+use crate::exit::{Exit, Failure};
+
+/// Opens a capture. Tables that nothing will read are named on stderr.
+pub(crate) fn open(path: &Path) -> Result<CaptureReader, Failure> {
+    let reader = CaptureReader::open(path).map_err(failure)?;
+    for (table, rows) in reader.unknown_tables() {
+        warn(&format!(
+            "{}: {rows} rows of table {table} are left out: a newer version wrote them",
+            path.display()
+        ));
+    }
+    Ok(reader)
+}
+
+/// The failure that an error of a capture means.
+pub(crate) fn failure(error: capture::Error) -> Failure {
+    match error {
+        capture::Error::UnknownColumn { .. } | capture::Error::Exists { .. } => {
+            Failure::new(Exit::Usage, error)
+        }
+        error if error.is_bad_input() => Failure::bad_input(error),
+        error => Failure::environment(error),
+    }
+}
+
+/// What it means that the capture was read to its end: an incomplete one has a code of its own, and one line says what is
+/// missing.
+pub(crate) fn end(reader: &CaptureReader) -> Exit {
+    let totals = reader.manifest().totals;
+    let lost = match totals.lost {
+        0 => "nothing is known to be lost".to_owned(),
+        lost => format!("{lost} of {} events were lost", totals.received),
+    };
+    let state = match (reader.state(), reader.cut()) {
+        (State::Closed, _) => return Exit::Ok,
+        (State::Open, _) => "is still being recorded".to_owned(),
+        (State::Truncated, None) => "is truncated: its recorder died".to_owned(),
+        (State::Truncated, Some(cut)) => format!(
+            "is truncated: its recorder died, and the last {} bytes of the journal, which it had not acknowledged, \
+             were cut off ({})",
+            cut.bytes, cut.reason
+        ),
+    };
+    warn(&format!("{} {state}; {lost}", reader.path().display()));
+    Exit::Incomplete
+}
+
+/// A line for people.
+pub(crate) fn warn(message: &str) {
+    #[expect(clippy::print_stderr, reason = "stderr is for people")]
+    {
+        eprintln!("tracee-cap: {message}");
+    }
+}
