@@ -4,7 +4,6 @@
 
 mod args;
 mod exit;
-mod opened;
 mod progress;
 
 mod doctor;

@@ -1,5 +1,7 @@
 //! A recorder that is killed loses nothing it acknowledged.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod common;
 
 use std::io::{BufRead, BufReader};

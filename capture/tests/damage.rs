@@ -1,5 +1,7 @@
 //! A capture is untrusted input: damage is found and said, and never makes a reader panic, hang or leave the capture.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! What is written is read back: closed, open and truncated captures alike.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod common;
 
 use capture::{CaptureReader, CaptureWriter, Header, JournalPolicy, Loss, State, Table, WriterOptions};

@@ -1,5 +1,6 @@
 //! Events for tests.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use detectors_api::event::RecordedEvent;
