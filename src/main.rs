@@ -3,7 +3,9 @@
 //! One file per subcommand; the work is done by the library crates. stdout is data, stderr is everything else.
 
 mod args;
+mod detectors;
 mod exit;
+mod output;
 mod progress;
 
 mod doctor;

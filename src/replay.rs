@@ -1,11 +1,173 @@
 //! `tracee-cap replay`.
 
+use std::path::PathBuf;
+
+use anyhow::Context;
+use capture::{CaptureReader, State};
+use detectors_api::proto::Severity;
+use replay::{Format, Options, Provenance, Writer};
+
 use crate::exit::{Exit, Failure};
+use crate::output::{Destination, terminal_width, write_json};
+use crate::{detectors, progress};
 
-/// Run detectors over a capture.
+/// Run detectors over a capture
+///
+/// Detections come out in the order of the events they were found in. The output is the same for any number of threads and any
+/// batch size, and the same as what `record --detectors` printed while the capture was made.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_long_help = "\
+Examples:
+  tracee-cap replay incident.tcap
+  tracee-cap replay incident.tcap --detectors TRC-105,ld_preload -o ndjson | jq .workload.process
+  tracee-cap replay incident.tcap --fail-on high --provenance run.json -w detections.ndjson")]
+pub(crate) struct Args {
+    /// The capture
+    capture: PathBuf,
+    #[arg(long, value_name = "LIST", default_value = "builtin", help = detectors::HELP)]
+    detectors: String,
+    /// Form of the output; a table on a terminal and NDJSON otherwise, unless told
+    #[arg(short, long, value_name = "FORM")]
+    output: Option<OutputForm>,
+    #[command(flatten)]
+    destination: Destination,
+    /// End with exit code 1 if something at least this bad was found
+    #[arg(long, value_name = "SEVERITY")]
+    fail_on: Option<Threshold>,
+    /// Write a record of the run: digests of the capture and of the output, and what each detector did
+    #[arg(long, value_name = "FILE")]
+    provenance: Option<PathBuf>,
+    /// Show on stderr what each detector did
+    #[arg(long)]
+    stats: bool,
+    /// Number of threads; all CPUs, unless told
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// The most events that are decoded at a time; changes speed and memory, never the result
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: u32,
+}
 
-pub(crate) fn run(_args: &Args) -> Result<Exit, Failure> {
-    Err(Failure::usage("replay is not there yet"))
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum OutputForm {
+    /// For people
+    Table,
+    /// One detection a line
+    Ndjson,
+    /// One array
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Threshold {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl Threshold {
+    fn severity(self) -> Severity {
+        match self {
+            Self::Info => Severity::Info,
+            Self::Low => Severity::Low,
+            Self::Medium => Severity::Medium,
+            Self::High => Severity::High,
+            Self::Critical => Severity::Critical,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let reader = CaptureReader::open(&args.capture).map_err(Failure::bad_input)?;
+    let engine = detectors::engine(&args.detectors, &reader.manifest().header.enrichments)?;
+    for warning in engine.unmet(&reader.event_types()) {
+        tracing::warn!("{warning}");
+    }
+    let threads = args.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .with_context(|| format!("cannot start {threads} threads"))
+        .map_err(Failure::environment)?;
+
+    let format = match args.output {
+        Some(OutputForm::Ndjson) => Format::Ndjson,
+        Some(OutputForm::Json) => Format::Json,
+        Some(OutputForm::Table) => Format::Table {
+            width: terminal_width(),
+        },
+        None if args.destination.is_terminal() => Format::Table {
+            width: terminal_width(),
+        },
+        None => Format::Ndjson,
+    };
+    let mut writer = Writer::new(format, args.destination.open()?);
+    let mut failed = false;
+    let options = Options {
+        batch_size: args.batch_size as usize,
+        ..Options::default()
+    };
+    let bar = progress::bar(reader.manifest().seq.map(|seq| seq.last), "replay");
+    let engine = pool
+        .install(|| {
+            let reader = reader.clone();
+            replay::run(
+                &reader,
+                engine,
+                &options,
+                |detections| {
+                    for detection in detections {
+                        let threat = detection.event.threat.as_ref();
+                        failed |= threat.is_some_and(|threat| {
+                            args.fail_on
+                                .is_some_and(|worst| threat.severity >= worst.severity() as i32)
+                        });
+                        writer.write(detection.event)?;
+                    }
+                    Ok(())
+                },
+                |seq| bar.set_position(seq),
+            )
+        })
+        .map_err(|error| match error {
+            replay::Error::Output(error) => Failure::from(error),
+            error => Failure::bad_input(error),
+        })?;
+    bar.finish_and_clear();
+    let written = writer.finish()?;
+    let provenance = Provenance::new(std::env::args().collect(), &reader, &engine, &written);
+    summarise(&provenance, args.stats);
+    if let Some(path) = &args.provenance {
+        write_json(path, args.destination.force, &provenance)?;
+    }
+    Ok(match (failed, reader.state()) {
+        (true, _) => Exit::Findings,
+        (false, State::Closed) => Exit::Ok,
+        (false, _) => Exit::Incomplete,
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the summary of the run is for people")]
+fn summarise(run: &Provenance, stats: bool) {
+    eprintln!(
+        "{} detections by {} detectors in {} events ({} lost); capture {}, {}",
+        run.detections,
+        run.detectors.len(),
+        run.events,
+        run.lost,
+        run.capture_state,
+        &run.capture_digest.get(..16).unwrap_or(&run.capture_digest),
+    );
+    let failed = |detector: &&replay::DetectorRun| detector.errors + detector.panics > 0;
+    for detector in run.detectors.iter().filter(|detector| stats || failed(detector)) {
+        eprintln!(
+            "  {:<12} {:>10} seen {:>10} called {:>8} found {:>6} errors {:>6} panics",
+            detector.id, detector.seen, detector.calls, detector.outputs, detector.errors, detector.panics
+        );
+        for failure in &detector.failures {
+            eprintln!("    {failure}");
+        }
+    }
 }

@@ -1,0 +1,75 @@
+//! Where output goes and in which form.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::exit::Failure;
+
+/// `-w` and `--force`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Destination {
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+    /// Overwrite the file if it exists
+    #[arg(long, requires = "write")]
+    pub(crate) force: bool,
+}
+
+impl Destination {
+    /// Whether output goes to a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.write.is_none() && io::stdout().is_terminal()
+    }
+
+    pub(crate) fn open(&self) -> Result<Box<dyn Write>, Failure> {
+        match &self.write {
+            None => Ok(Box::new(BufWriter::new(io::stdout().lock()))),
+            Some(path) => Ok(Box::new(BufWriter::new(create(path, self.force)?))),
+        }
+    }
+}
+
+/// Creates a file; one that exists is overwritten only with `force`.
+pub(crate) fn create(path: &Path, force: bool) -> Result<std::fs::File, Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    if force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    options.open(path).map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::AlreadyExists {
+            " (--force overwrites it)"
+        } else {
+            ""
+        };
+        Failure::environment(
+            anyhow::Error::new(error).context(format!("cannot write {}{hint}", path.display())),
+        )
+    })
+}
+
+/// Width of the terminal on stdout, in columns.
+pub(crate) fn terminal_width() -> Option<u16> {
+    // SAFETY: the call only writes the structure it is given.
+    let size = unsafe {
+        let mut size = std::mem::zeroed::<libc::winsize>();
+        (libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) == 0).then_some(size)
+    };
+    size.map(|size| size.ws_col).filter(|width| *width > 0)
+}
+
+/// Writes `value` as indented JSON to a new file.
+pub(crate) fn write_json(path: &Path, force: bool, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut file = create(path, force)?;
+    serde_json::to_writer_pretty(&mut file, value)
+        .map_err(io::Error::from)
+        .and_then(|()| file.write_all(b"\n"))
+        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(Failure::environment)
+}

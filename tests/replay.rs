@@ -1,0 +1,150 @@
+//! `replay` through the binary: the same bytes for any number of threads and any batch size.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use capture::{CaptureWriter, Header, WriterOptions};
+use fixtures::generator::Generator;
+use predicates::prelude::*;
+
+fn tracee_cap() -> Command {
+    Command::cargo_bin("tracee-cap").expect("the binary is built with the tests")
+}
+
+/// A capture of `events` generated events, in segments small enough that there are several.
+fn make(path: &Path, events: usize) {
+    let header = Header {
+        enrichments: vec!["environment".to_owned()],
+        ..Header::default()
+    };
+    let options = WriterOptions {
+        segment_rows: 7_000,
+        ..WriterOptions::default()
+    };
+    let mut writer = CaptureWriter::create(path, header, options).expect("a new capture");
+    for (count, event) in Generator::new(42).take(events).enumerate() {
+        writer.push(&event);
+        if count % 1000 == 999 {
+            writer.flush().expect("flushed");
+        }
+    }
+    writer.finish().expect("finished");
+}
+
+fn replayed(capture: &Path, arguments: &[&str]) -> Vec<u8> {
+    let output = tracee_cap()
+        .arg("replay")
+        .arg(capture)
+        .args(arguments)
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+#[test]
+fn threads_and_batches_change_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 30_000);
+    let expected = replayed(&capture, &["--threads", "1", "--batch-size", "65536"]);
+    assert!(
+        expected.iter().filter(|byte| **byte == b'\n').count() > 50,
+        "too few detections to tell"
+    );
+    for threads in ["1", "2", "8"] {
+        for batch in ["1", "100", "65536"] {
+            let found = replayed(&capture, &["--threads", threads, "--batch-size", batch]);
+            assert!(
+                found == expected,
+                "{threads} threads, batches of {batch}: other output"
+            );
+        }
+    }
+}
+
+#[test]
+fn findings_set_the_exit_code() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 5000);
+    let mut replay = tracee_cap();
+    replay.arg("replay").arg(&capture);
+    replay
+        .args(["--detectors", "TRC-105", "--fail-on", "high"])
+        .assert()
+        .code(1);
+    let mut replay = tracee_cap();
+    replay.arg("replay").arg(&capture);
+    replay
+        .args(["--detectors", "TRC-105", "--fail-on", "critical"])
+        .assert()
+        .code(0);
+}
+
+#[test]
+fn a_detector_that_does_not_exist_is_a_usage_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 10);
+    let mut replay = tracee_cap();
+    replay
+        .arg("replay")
+        .arg(&capture)
+        .args(["--detectors", "TRC-1050"]);
+    replay
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("there is no detector `TRC-1050`"));
+}
+
+#[test]
+fn output_is_not_overwritten_and_provenance_names_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 5000);
+    let (found, run) = (
+        directory.path().join("found.ndjson"),
+        directory.path().join("run.json"),
+    );
+    let replay = || {
+        let mut replay = tracee_cap();
+        replay
+            .arg("replay")
+            .arg(&capture)
+            .args(["-o", "ndjson", "-w"])
+            .arg(&found)
+            .arg("--provenance")
+            .arg(&run);
+        replay
+    };
+    replay().assert().code(0);
+    replay()
+        .assert()
+        .code(4)
+        .stderr(predicate::str::contains("--force overwrites it"));
+    replay().arg("--force").assert().code(0);
+    let text = std::fs::read(&found).expect("detections");
+    let run: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&run).expect("a record")).expect("the record is JSON");
+    assert_eq!(
+        run["detections"],
+        text.iter().filter(|byte| **byte == b'\n').count()
+    );
+    assert_eq!(run["capture_state"], "closed");
+}
+
+#[test]
+fn what_is_no_capture_is_bad_input() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut replay = tracee_cap();
+    replay.arg("replay").arg(directory.path());
+    replay
+        .assert()
+        .code(3)
+        .stderr(predicate::str::contains("is no capture"));
+}
