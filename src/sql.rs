@@ -1,11 +1,229 @@
 //! `tracee-cap sql`.
 
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use analyze::{Format, Options, SqlSession};
+use clap::ValueEnum;
+
 use crate::exit::{Exit, Failure};
 
-/// Query captures in SQL.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+/// Rows of a table on a terminal, unless told otherwise.
+const TABLE_ROWS: usize = 1000;
 
-pub(crate) fn run(_args: &Args) -> Result<Exit, Failure> {
-    Err(Failure::usage("sql is not there yet"))
+/// Query captures in SQL.
+///
+/// Every event type is a table with the event's fields and the columns of the process that caused it; `events` has all
+/// of them, with the fields as JSON in `data`. Also: `processes`, `contexts`, `loss`, and `detections` if the capture has
+/// some. Rows come in the order of their sequence numbers. Names are case-sensitive; put those with dots in double quotes.
+///
+/// Without a query, statements are read from standard input: line by line with a prompt on a terminal.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Captures, and then the query. What exists as a path is a capture; the last argument may be a query instead.
+    #[arg(value_name = "CAPTURE|QUERY", required = true)]
+    arguments: Vec<String>,
+    /// The query; then all arguments are captures.
+    #[arg(short, long, value_name = "SQL", conflicts_with = "file")]
+    query: Option<String>,
+    /// A file with statements, separated by `;`; then all arguments are captures.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Form of the answer: a table on a terminal, otherwise NDJSON.
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Output>,
+    /// Write the answer to this file.
+    #[arg(short, long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Replace the file of --write if it exists.
+    #[arg(long, requires = "write")]
+    force: bool,
+    /// The most rows of a table (0: all, held in memory) [default: 1000 on a terminal, otherwise all].
+    #[arg(long, value_name = "ROWS")]
+    max_rows: Option<usize>,
+    /// Threads that read captures; the answer does not depend on it [default: all CPUs].
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+    /// MiB that sorts, joins and aggregations may take; above it they use temporary files where they can.
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    memory: usize,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tracee-cap sql incident.tcap 'SELECT name, count(*) FROM events GROUP BY name ORDER BY 2 DESC'
+  tracee-cap sql incident.tcap \"SELECT timestamp, comm, pid, pathname FROM security_file_open
+      WHERE glob(pathname, '/etc/*') AND NOT container_id = ''\"
+  tracee-cap sql a.tcap b.tcap -o csv 'SELECT capture, count(*) FROM events GROUP BY capture'
+  tracee-cap sql incident.tcap -f questions.sql -w answers.ndjson
+  tracee-cap sql incident.tcap                      # a prompt";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// One JSON object per line.
+    Ndjson,
+    /// One JSON array.
+    Json,
+    /// With a header.
+    Csv,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let (captures, source) = split(args)?;
+    let session = SqlSession::open(
+        &captures,
+        Options {
+            threads: args
+                .threads
+                .map_or_else(|| Options::default().threads, std::num::NonZeroUsize::get),
+            memory: args.memory.saturating_mul(1 << 20),
+        },
+    )
+    .map_err(failure)?;
+    answer(args, &session, source)?;
+    #[expect(
+        clippy::print_stderr,
+        reason = "what the answer lacks is said next to it, not in it"
+    )]
+    for warning in session.warnings() {
+        eprintln!("tracee-cap: {warning}");
+    }
+    Ok(if session.is_incomplete() {
+        Exit::Incomplete
+    } else {
+        Exit::Ok
+    })
+}
+
+/// Where statements come from.
+enum Source {
+    Text(String),
+    Stdin,
+    Prompt,
+}
+
+/// Tells captures from the query.
+fn split(args: &Args) -> Result<(Vec<PathBuf>, Source), Failure> {
+    let mut captures: Vec<PathBuf> = args.arguments.iter().map(PathBuf::from).collect();
+    let source = if let Some(query) = &args.query {
+        Source::Text(query.clone())
+    } else if let Some(file) = &args.file {
+        Source::Text(fs::read_to_string(file).map_err(|error| unreadable(file, error))?)
+    } else if let Some(query) = args.arguments.last().filter(|last| !Path::new(last).exists()) {
+        captures.pop();
+        if captures.is_empty() {
+            return Err(Failure::usage(format!(
+                "there is no capture `{query}`; a query comes after the captures that it is about"
+            )));
+        }
+        if !query.contains(char::is_whitespace) {
+            return Err(Failure::usage(format!(
+                "`{query}` is neither a capture that exists nor a query"
+            )));
+        }
+        Source::Text(query.clone())
+    } else if io::stdin().is_terminal() {
+        Source::Prompt
+    } else {
+        Source::Stdin
+    };
+    Ok((captures, source))
+}
+
+fn answer(args: &Args, session: &SqlSession, source: Source) -> Result<(), Failure> {
+    let terminal = args.write.is_none() && io::stdout().is_terminal();
+    let format = format(args, terminal);
+    let mut out = destination(args)?;
+    let text = match source {
+        Source::Prompt => {
+            analyze::repl(session, &mut out, format).map_err(failure)?;
+            return Ok(out.flush()?);
+        }
+        Source::Stdin => {
+            let mut text = String::new();
+            io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| unreadable(Path::new("standard input"), error))?;
+            text
+        }
+        Source::Text(text) => text,
+    };
+    let queries = session.parse(&text).map_err(failure)?;
+    if queries.is_empty() {
+        return Err(Failure::usage("there is no statement to run"));
+    }
+    for query in &queries {
+        let rows = session.run(query).map_err(failure)?;
+        let written = analyze::write_answer(&mut out, rows, format).map_err(failure)?;
+        out.flush()?;
+        if written.cut {
+            #[expect(clippy::print_stderr, reason = "a note about the answer is no part of it")]
+            {
+                eprintln!(
+                    "tracee-cap: the first {} rows; --max-rows 0 shows all, -o ndjson streams them",
+                    written.rows
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn format(args: &Args, terminal: bool) -> Format {
+    match args.output {
+        Some(Output::Ndjson) => Format::Ndjson,
+        Some(Output::Json) => Format::Json,
+        Some(Output::Csv) => Format::Csv,
+        None if !terminal => Format::Ndjson,
+        Some(Output::Table) | None => Format::Table {
+            rows: match args.max_rows {
+                Some(0) => None,
+                None if !terminal => None,
+                rows => rows.or(Some(TABLE_ROWS)),
+            },
+        },
+    }
+}
+
+fn destination(args: &Args) -> Result<Box<dyn Write>, Failure> {
+    let Some(path) = &args.write else {
+        return Ok(if io::stdout().is_terminal() {
+            Box::new(io::stdout())
+        } else {
+            Box::new(BufWriter::new(io::stdout()))
+        });
+    };
+    let file = if args.force {
+        File::create(path)
+    } else {
+        File::create_new(path)
+    };
+    file.map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write>)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Failure::usage(format!("{} exists already; --force replaces it", path.display()))
+            }
+            _ => Failure::environment(
+                anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
+            ),
+        })
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Failure {
+    Failure::bad_input(anyhow::Error::new(error).context(format!("cannot read {}", path.display())))
+}
+
+fn failure(error: analyze::Error) -> Failure {
+    let exit = if error.is_bad_query() {
+        Exit::Usage
+    } else if error.is_bad_capture() {
+        Exit::BadInput
+    } else {
+        Exit::Environment
+    };
+    Failure::new(exit, error)
 }

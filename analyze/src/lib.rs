@@ -1,1 +1,33 @@
 //! SQL over captures.
+//!
+//! A capture is shown as a set of tables: one per event type, `events` over all types, and tables about processes, losses
+//! and detections. [`SqlSession`] opens captures and answers queries; [`write_answer`] and [`repl`] are what the command
+//! line needs on top.
+//!
+//! Invariants:
+//! * queries only ever read: nothing that a query says touches files, tables or settings;
+//! * an answer depends on the captures and the query, not on the number of threads or their timing;
+//! * a capture is untrusted: its faults are errors that say where, and scans take bounded memory.
+
+mod bounds;
+mod columns;
+mod error;
+mod functions;
+mod glob;
+mod json;
+mod merge;
+mod other;
+mod output;
+mod processes;
+mod repl;
+mod rows;
+mod scan;
+mod session;
+mod table;
+
+pub use columns::sql_columns;
+pub use error::Error;
+pub use glob::glob_matches;
+pub use output::{Format, Written, write_answer};
+pub use repl::repl;
+pub use session::{Answer, Options, Query, SqlSession};
