@@ -25,9 +25,9 @@ impl Destination {
         self.write.is_none() && io::stdout().is_terminal()
     }
 
-    pub(crate) fn open(&self) -> Result<Box<dyn Write>, Failure> {
+    pub(crate) fn open(&self) -> Result<Box<dyn Write + Send>, Failure> {
         match &self.write {
-            None => Ok(Box::new(BufWriter::new(io::stdout().lock()))),
+            None => Ok(Box::new(BufWriter::new(io::stdout()))),
             Some(path) => Ok(Box::new(BufWriter::new(create(path, self.force)?))),
         }
     }

@@ -1,7 +1,7 @@
 //! `tracee-cap record`.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +14,11 @@ use ebpf::{EventReport, Status};
 use indicatif::ProgressBar;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use replay::{Format, LiveDetection, Writer};
 
+use crate::detectors;
 use crate::exit::{Exit, Failure};
+use crate::output::terminal_width;
 
 /// Record this machine, or one command, into a capture.
 ///
@@ -58,9 +61,14 @@ pub(crate) struct Args {
     #[arg(long)]
     env: bool,
 
-    /// Detectors to run while recording; what they find is kept in the capture.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    detectors: Vec<String>,
+    /// Run detectors while recording; what they find is printed and kept in the capture. `builtin` or `all`, detector ids,
+    /// or names of events they produce; separated by commas.
+    #[arg(long, value_name = "LIST")]
+    detectors: Option<String>,
+
+    /// Form in which detections are printed; a table on a terminal and NDJSON otherwise, unless told.
+    #[arg(short, long, value_name = "FORM", requires = "detectors")]
+    output: Option<DetectionForm>,
 
     /// Size of the buffer between the kernel and the recorder: what does not fit into it is lost, and counted.
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]
@@ -85,6 +93,15 @@ pub(crate) struct Args {
     /// A command to record with its descendants; its end ends the recording.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// How detections are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DetectionForm {
+    /// For people: a table whenever something was found.
+    Table,
+    /// One detection a line, the same lines that replay prints.
+    Ndjson,
 }
 
 /// How progress is shown.
@@ -128,12 +145,15 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = config(args)?;
-    let mut watch = Watch::new(args.progress, detection(&args.detectors)?);
+    let mut watch = Watch::new(args.progress, detection(args)?);
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
     let result = live::record(&config, &mut watch, &mut stop);
     watch.bar.finish_and_clear();
     let summary = result.map_err(failure)?;
+    if let Some(detection) = watch.detection {
+        detection.finish()?;
+    }
     say(&describe(&config, &summary))?;
     Ok(Exit::Ok)
 }
@@ -171,14 +191,30 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
 }
 
 /// The observer that runs detectors over what is recorded.
-fn detection(detectors: &[String]) -> Result<Option<Box<dyn Observer>>, Failure> {
-    if detectors.is_empty() {
-        Ok(None)
+fn detection(args: &Args) -> Result<Option<LiveDetection<io::Stdout>>, Failure> {
+    let Some(detectors) = &args.detectors else {
+        return Ok(None);
+    };
+    let enrichments: &[String] = if args.env {
+        &["environment".to_owned()]
     } else {
-        Err(Failure::usage(
-            "--detectors cannot be used while recording yet: record without it, then replay the capture",
-        ))
-    }
+        &[]
+    };
+    let engine = detectors::engine(detectors, enrichments)?;
+    let format = match args.output {
+        Some(DetectionForm::Ndjson) => Format::Ndjson,
+        Some(DetectionForm::Table) => Format::Table {
+            width: terminal_width(),
+        },
+        None if io::stdout().is_terminal() => Format::Table {
+            width: terminal_width(),
+        },
+        None => Format::Ndjson,
+    };
+    Ok(Some(LiveDetection::new(
+        engine,
+        Writer::new(format, io::stdout()),
+    )))
 }
 
 /// Ctrl-C, and what `kill` and a closing terminal send, end the recording in order.
@@ -206,11 +242,11 @@ fn failure(error: LiveError) -> Failure {
 struct Watch {
     form: ProgressForm,
     bar: ProgressBar,
-    detection: Option<Box<dyn Observer>>,
+    detection: Option<LiveDetection<io::Stdout>>,
 }
 
 impl Watch {
-    fn new(form: ProgressForm, detection: Option<Box<dyn Observer>>) -> Self {
+    fn new(form: ProgressForm, detection: Option<LiveDetection<io::Stdout>>) -> Self {
         Self {
             form,
             bar: match form {
@@ -239,7 +275,7 @@ impl Observer for Watch {
         batches: &[EventBatch],
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
         match &mut self.detection {
-            Some(detection) => detection.flushed(batches),
+            Some(detection) => self.bar.suspend(|| detection.flushed(batches)),
             None => Ok(Vec::new()),
         }
     }
@@ -264,9 +300,6 @@ impl Observer for Watch {
             progress.lost,
             progress.detections
         ));
-        if let Some(detection) = &mut self.detection {
-            detection.progress(progress);
-        }
     }
 }
 

@@ -71,12 +71,23 @@ impl<W: Write> Writer<W> {
         self.put(text)
     }
 
-    /// Hands everything written so far to the reader.
+    /// Hands everything written so far to the reader. A table begins anew after that.
     ///
     /// # Errors
     /// If `out` fails.
     pub fn flush(&mut self) -> io::Result<()> {
+        self.put_table()?;
         self.out.flush()
+    }
+
+    fn put_table(&mut self) -> io::Result<()> {
+        if let Format::Table { width } = self.format
+            && !self.held.is_empty()
+        {
+            let text = table(&std::mem::take(&mut self.held), width);
+            self.put(text.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Ends the output.
@@ -85,13 +96,10 @@ impl<W: Write> Writer<W> {
     /// If `out` fails.
     pub fn finish(mut self) -> io::Result<Written> {
         match self.format {
-            Format::Table { width } if !self.held.is_empty() => {
-                let text = table(&self.held, width);
-                self.put(text.as_bytes())?;
-            }
+            Format::Table { .. } => self.put_table()?,
             Format::Json if self.count == 0 => self.put(b"[]\n")?,
             Format::Json => self.put(b"\n]\n")?,
-            _ => {}
+            Format::Ndjson => {}
         }
         self.out.flush()?;
         Ok(Written {
