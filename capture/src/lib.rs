@@ -23,6 +23,7 @@
 
 mod error;
 mod files;
+mod import;
 mod journal;
 pub mod live;
 mod loss;
@@ -33,6 +34,7 @@ mod table;
 mod writer;
 
 pub use error::Error;
+pub use import::{Import, ImportError, Input, InputFormat, Unreadable};
 pub use journal::{Cut, JournalPolicy};
 pub use loss::{Loss, loss_schema};
 pub use manifest::{
