@@ -1,5 +1,6 @@
 //! Choosing detectors on the command line.
 
+use capture::CaptureReader;
 use detectors_api::detector::EventDetector;
 use detectors_builtin::detectors;
 use detectors_engine::{Engine, EngineBuilder};
@@ -22,6 +23,23 @@ pub(crate) fn engine(choice: &str, enrichments: &[String]) -> Result<Engine, Fai
         tracing::warn!("{warning}");
     }
     Ok(registered.engine)
+}
+
+/// The event types that a capture has or, had they happened, would have: those that its sensor watched.
+pub(crate) fn recorded_events(reader: &CaptureReader) -> Vec<&str> {
+    let plan = reader
+        .manifest()
+        .header
+        .sensor_plan
+        .as_ref()
+        .and_then(|plan| plan.as_array());
+    let watched = plan
+        .into_iter()
+        .flatten()
+        .filter(|report| report["status"] == "hooked");
+    let mut events = reader.event_types();
+    events.extend(watched.filter_map(|report| report["event"].as_str()));
+    events
 }
 
 fn choose(choice: &str) -> Result<Vec<Box<dyn EventDetector>>, Failure> {

@@ -82,7 +82,7 @@ impl Threshold {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let reader = CaptureReader::open(&args.capture).map_err(Failure::bad_input)?;
     let engine = detectors::engine(&args.detectors, &reader.manifest().header.enrichments)?;
-    for warning in engine.unmet(&reader.event_types()) {
+    for warning in engine.unmet(&detectors::recorded_events(&reader)) {
         tracing::warn!("{warning}");
     }
     let threads = args.threads.unwrap_or(0);

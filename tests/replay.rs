@@ -75,13 +75,13 @@ fn findings_set_the_exit_code() {
     let mut replay = tracee_cap();
     replay.arg("replay").arg(&capture);
     replay
-        .args(["--detectors", "TRC-105", "--fail-on", "high"])
+        .args(["--detectors", "TRC-102", "--fail-on", "low"])
         .assert()
         .code(1);
     let mut replay = tracee_cap();
     replay.arg("replay").arg(&capture);
     replay
-        .args(["--detectors", "TRC-105", "--fail-on", "critical"])
+        .args(["--detectors", "TRC-102", "--fail-on", "high"])
         .assert()
         .code(0);
 }

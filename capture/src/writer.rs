@@ -466,9 +466,6 @@ fn is_replaceable(directory: &Path) -> bool {
 
 fn random_id() -> Result<String, Error> {
     let mut bytes = [0; 16];
-    let source = Path::new("/dev/urandom");
-    File::open(source)
-        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
-        .map_err(Error::io("read", source))?;
+    getrandom::fill(&mut bytes).map_err(|error| Error::io("read", Path::new("the random source"))(error.into()))?;
     Ok(hex(&bytes))
 }
