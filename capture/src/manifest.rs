@@ -1,6 +1,6 @@
 //! `manifest.json`: what a capture is and what it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -351,7 +351,8 @@ impl Manifest {
                 "the totals contradict each other: {received} received, {written} written, {lost} lost"
             ));
         }
-        let mut before: Option<&Part> = None;
+        let mut before = 0;
+        let mut paths = BTreeSet::new();
         for part in &self.parts {
             if part.path != part.table.part_path(part.segment) {
                 return Err(format!(
@@ -368,13 +369,13 @@ impl Manifest {
                     part.path, part.segment, self.segments
                 ));
             }
-            if before.is_some_and(|before| (before.segment, &before.table) >= (part.segment, &part.table)) {
-                return Err(format!("{} is not in order of segment and table", part.path));
+            if part.segment < before || !paths.insert(&part.path) {
+                return Err(format!("{} is listed twice, or after a later segment", part.path));
             }
             if matches!(part.table, Table::Events(_)) && part.seq.is_none() {
                 return Err(format!("{} has no sequence numbers", part.path));
             }
-            before = Some(part);
+            before = part.segment;
         }
         Ok(())
     }

@@ -199,7 +199,7 @@ fn a_manifest_that_contradicts_itself_is_refused() {
         (|m| m["parts"][0]["path"] = "../secret".into(), "should be"),
         (|m| m["parts"][0]["path"] = "/etc/shadow".into(), "should be"),
         (|m| m["parts"][0]["table"] = "../x".into(), "cannot name a table"),
-        (|m| m["parts"][1] = m["parts"][0].clone(), "not in order"),
+        (|m| m["parts"][1] = m["parts"][0].clone(), "listed twice"),
         (|m| m["segments"] = 0.into(), "belongs to segment"),
     ];
     for (change, reason) in changes {

@@ -79,8 +79,9 @@ impl ParquetFile {
             PageIndexPolicy::Skip
         };
         let options = ArrowReaderOptions::new().with_page_index_policy(policy);
-        let metadata =
-            guard(|| ArrowReaderMetadata::load(&file, options)).map_err(|reason| Error::Parquet {
+        let metadata = super::footer::check(&file, size)
+            .and_then(|()| guard(|| ArrowReaderMetadata::load(&file, options)))
+            .map_err(|reason| Error::Parquet {
                 file: directory.join(&part.path),
                 row_group: None,
                 column: None,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use detectors_api::event::{EventBatch, RecordedEvent};
 
-use super::scan::{Scan, ScanTask, TaskBatches};
+use super::scan::{Scan, TaskBatches, Tasks};
 use crate::Error;
 
 /// Events of a batch, per event type: small, as there may be hundreds of types.
@@ -24,7 +24,7 @@ pub struct Events {
 
 #[derive(Debug)]
 struct Cursor {
-    tasks: std::vec::IntoIter<ScanTask>,
+    tasks: Tasks,
     batches: Option<TaskBatches>,
     batch: Option<EventBatch>,
     row: usize,
@@ -40,7 +40,7 @@ impl Events {
         };
         for scan in scans {
             let mut cursor = Cursor {
-                tasks: scan.batch_size(BATCH).tasks()?.into_iter(),
+                tasks: scan.batch_size(BATCH).lazy_tasks(),
                 batches: None,
                 batch: None,
                 row: 0,
@@ -108,7 +108,7 @@ impl Cursor {
                 let Some(task) = self.tasks.next() else {
                     return Ok(None);
                 };
-                self.batches = Some(task.batches()?);
+                self.batches = Some(task?.batches()?);
             }
         }
     }

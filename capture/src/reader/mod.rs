@@ -1,6 +1,7 @@
 //! Reading a capture. Nothing in it is trusted.
 
 mod decode;
+mod footer;
 mod merge;
 mod scan;
 mod verify;

@@ -16,7 +16,7 @@ use super::decode::{ParquetFile, RowGroupBatches, guard};
 use super::{Inner, overlaps};
 use crate::manifest::{SeqRange, TimeRange};
 use crate::part::ROW_GROUP_ROWS;
-use crate::{Error, Table};
+use crate::{Error, Part, Table};
 
 /// A scan over the events of one type.
 #[derive(Clone, Debug)]
@@ -115,70 +115,45 @@ impl Scan {
     /// # Errors
     /// If a file cannot be opened.
     pub fn tasks(&self) -> Result<Vec<ScanTask>, Error> {
-        let mut tasks = Vec::new();
-        let table = Table::Events(self.event_type);
-        let shared = Arc::new(self.shared());
-        for part in self
-            .inner
-            .manifest
-            .parts
-            .iter()
-            .filter(|part| part.table == table)
-        {
-            let Some(seq) = part.seq.filter(|seq| self.wants(*seq, part.time)) else {
-                continue;
-            };
-            let page_index = self.seq != (0..=u64::MAX);
-            let file = Arc::new(ParquetFile::open(&self.inner.directory, part, page_index)?);
-            let bounds = row_group_seqs(&file)?;
-            for row_group in 0..file.row_groups() {
-                let seq = bounds.get(row_group).copied().flatten().unwrap_or(seq);
-                if self.wants_seq(seq) {
-                    tasks.push(ScanTask {
-                        scan: Arc::clone(&shared),
-                        seq,
-                        rows: file.rows(row_group),
-                        source: TaskSource::RowGroup {
-                            file: Arc::clone(&file),
-                            row_group,
-                        },
-                    });
-                }
-            }
-        }
-        for segment in self.inner.journal.values() {
-            let batches = segment.events.get(self.event_type).into_iter().flatten();
-            let batches: Vec<_> = batches
-                .filter(|batch| {
-                    let (seq, time) = crate::writer::ranges(batch);
-                    self.wants(seq, time)
-                })
-                .cloned()
-                .collect();
-            if let (Some(first), Some(last)) = (batches.first(), batches.last()) {
-                tasks.push(ScanTask {
-                    scan: Arc::clone(&shared),
-                    seq: SeqRange {
-                        first: crate::writer::ranges(first).0.first,
-                        last: crate::writer::ranges(last).0.last,
-                    },
-                    rows: batches.iter().map(EventBatch::len).sum(),
-                    source: TaskSource::Memory(batches),
-                });
-            }
-        }
-        Ok(tasks)
+        self.lazy_tasks().collect()
     }
 
-    /// All batches, in the order of their sequence numbers, one task after the other.
+    /// The same, opening a file only when its tasks are asked for.
+    pub(super) fn lazy_tasks(&self) -> Tasks {
+        let table = Table::Events(self.event_type);
+        let parts = self.inner.manifest.parts.iter();
+        let parts = parts
+            .filter(|part| part.table == table && part.seq.is_some_and(|seq| self.wants(seq, part.time)));
+        let mut stretches: Vec<_> = parts.cloned().map(Stretch::Part).collect();
+        for segment in self.inner.journal.values() {
+            let batches = segment.events.get(self.event_type).into_iter().flatten();
+            let batches = batches.filter(|batch| {
+                let (seq, time) = crate::writer::ranges(batch);
+                self.wants(seq, time)
+            });
+            stretches.push(Stretch::Memory(batches.cloned().collect()));
+        }
+        Tasks {
+            shared: Arc::new(self.shared()),
+            stretches: stretches.into_iter(),
+            tasks: Vec::new().into_iter(),
+        }
+    }
+
+    /// All batches, in the order of their sequence numbers, one task after the other. Files are opened as they come up.
     ///
     /// # Errors
-    /// If a file cannot be opened.
+    /// If the first file cannot be opened.
     pub fn batches(&self) -> Result<ScanBatches, Error> {
+        let mut tasks = self.lazy_tasks();
+        let batches = match tasks.next() {
+            Some(task) => Some(task?.batches()?),
+            None => None,
+        };
         Ok(ScanBatches {
             directory: self.directory(),
-            tasks: self.tasks()?.into_iter(),
-            batches: None,
+            tasks,
+            batches,
             before: None,
         })
     }
@@ -219,15 +194,93 @@ impl Scan {
     }
 
     fn wants_seq(&self, seq: SeqRange) -> bool {
-        seq.first <= *self.seq.end() && *self.seq.start() <= seq.last
+        meets(&self.seq, seq)
     }
+}
+
+fn meets(wanted: &RangeInclusive<u64>, seq: SeqRange) -> bool {
+    seq.first <= *wanted.end() && *wanted.start() <= seq.last
+}
+
+/// Events that lie together.
+#[derive(Debug)]
+enum Stretch {
+    Part(Part),
+    Memory(Vec<EventBatch>),
+}
+
+/// The tasks of a scan; files are opened as they come up.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    shared: Arc<Shared>,
+    stretches: std::vec::IntoIter<Stretch>,
+    tasks: std::vec::IntoIter<ScanTask>,
+}
+
+impl Tasks {
+    fn end(&mut self) {
+        self.stretches = Vec::new().into_iter();
+        self.tasks = Vec::new().into_iter();
+    }
+}
+
+impl Iterator for Tasks {
+    type Item = Result<ScanTask, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(task) = self.tasks.next() {
+                return Some(Ok(task));
+            }
+            let tasks = match self.stretches.next()? {
+                Stretch::Part(part) => part_tasks(&self.shared, &part),
+                Stretch::Memory(batches) => Ok(memory_task(&self.shared, batches).into_iter().collect()),
+            };
+            match tasks {
+                Ok(tasks) => self.tasks = tasks.into_iter(),
+                Err(error) => {
+                    self.end();
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+fn part_tasks(shared: &Arc<Shared>, part: &Part) -> Result<Vec<ScanTask>, Error> {
+    let all = shared.seq == (0..=u64::MAX);
+    let file = Arc::new(ParquetFile::open(&shared.inner.directory, part, !all)?);
+    let bounds = row_group_seqs(&file)?;
+    let tasks = (0..file.row_groups()).filter_map(|row_group| {
+        let seq = bounds.get(row_group).copied().flatten().or(part.seq)?;
+        (all || meets(&shared.seq, seq)).then(|| ScanTask {
+            scan: Arc::clone(shared),
+            seq,
+            rows: file.rows(row_group),
+            source: TaskSource::RowGroup {
+                file: Arc::clone(&file),
+                row_group,
+            },
+        })
+    });
+    Ok(tasks.collect())
+}
+
+fn memory_task(shared: &Arc<Shared>, batches: Vec<EventBatch>) -> Option<ScanTask> {
+    let range = |batch: &EventBatch| crate::writer::ranges(batch).0;
+    Some(ScanTask {
+        scan: Arc::clone(shared),
+        seq: range(batches.first()?).join(range(batches.last()?)),
+        rows: batches.iter().map(EventBatch::len).sum(),
+        source: TaskSource::Memory(batches),
+    })
 }
 
 /// All batches of a scan, in order. After an error there are no more.
 #[derive(Debug)]
 pub struct ScanBatches {
     directory: PathBuf,
-    tasks: std::vec::IntoIter<ScanTask>,
+    tasks: Tasks,
     batches: Option<TaskBatches>,
     /// Sequence number of the last event given.
     before: Option<u64>,
@@ -245,7 +298,7 @@ impl ScanBatches {
             let Some(task) = self.tasks.next() else {
                 return Ok(None);
             };
-            self.batches = Some(task.batches()?);
+            self.batches = Some(task?.batches()?);
         }
     }
 }
@@ -256,7 +309,7 @@ impl Iterator for ScanBatches {
     fn next(&mut self) -> Option<Self::Item> {
         let batch = self.read();
         if batch.is_err() {
-            self.tasks = Vec::new().into_iter();
+            self.tasks.end();
             self.batches = None;
         }
         batch.transpose()

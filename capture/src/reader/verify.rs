@@ -178,6 +178,10 @@ impl Inner {
                 decoded.rows, part.rows
             ));
         }
+        // Without its process contexts an event cannot be read; that is said at the file of the process table.
+        if matches!(part.table, Table::Events(_)) && contexts.is_none() {
+            return Ok(Vec::new());
+        }
         let found = decoded
             .seqs
             .first()
@@ -224,7 +228,6 @@ impl Inner {
             for rows in file.batches(row_group, None, None, 8192)? {
                 let rows = rows?;
                 decoded.rows += rows.num_rows() as u64;
-                // Without contexts the process table is at fault, and that is said at its own file.
                 if let (Table::Events(name), Some(contexts)) = (&part.table, contexts)
                     && rows.num_rows() > 0
                 {
