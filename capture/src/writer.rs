@@ -466,6 +466,7 @@ fn is_replaceable(directory: &Path) -> bool {
 
 fn random_id() -> Result<String, Error> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Error::io("read", Path::new("the random source"))(error.into()))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::io("read", Path::new("the random source"))(error.into()))?;
     Ok(hex(&bytes))
 }
