@@ -13,7 +13,7 @@ use detectors_api::json::{Flavour, write_line};
 use detectors_api::protobuf::write_delimited;
 
 use crate::exit::{Exit, Failure};
-use crate::info::opened::{self, failure};
+use crate::opened::{self, failure};
 use crate::progress;
 
 /// Export the events of a capture in their order.

@@ -6,7 +6,7 @@ use capture::{CaptureWriter, Header, Import, ImportError, Input, InputFormat, Jo
 use indicatif::HumanBytes;
 
 use crate::exit::{Exit, Failure};
-use crate::info::opened::{failure, warn};
+use crate::opened::{failure, warn};
 use crate::progress;
 
 /// Records that cannot be read are described on stderr up to this number; all are counted.

@@ -1,7 +1,5 @@
 //! `tracee-cap info`.
 
-pub(crate) mod opened;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -10,8 +8,8 @@ use std::path::PathBuf;
 use capture::{CaptureReader, Manifest, Source, State, TimeRange, format_time};
 use indicatif::{HumanBytes, HumanCount};
 
-use self::opened::failure;
 use crate::exit::{Exit, Failure};
+use crate::opened::{self, failure};
 
 /// Show what a capture holds: state, time, host, events by type, losses, files.
 #[derive(Debug, clap::Args)]

@@ -5,6 +5,7 @@
 mod args;
 mod detectors;
 mod exit;
+mod opened;
 mod output;
 mod progress;
 

@@ -7,7 +7,7 @@ use capture::Verification;
 use indicatif::HumanBytes;
 
 use crate::exit::{Exit, Failure};
-use crate::info::opened;
+use crate::opened;
 use crate::progress;
 
 /// Check that a capture is what was recorded.
