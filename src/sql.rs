@@ -1,13 +1,17 @@
 //! `tracee-cap sql`.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use analyze::{Format, Options, SqlSession};
+use capture::{CaptureReader, State};
 use clap::ValueEnum;
 
 use crate::exit::{Exit, Failure};
+use crate::opened;
+use crate::output::Destination;
 
 /// Rows of a table on a terminal, unless told otherwise.
 const TABLE_ROWS: usize = 1000;
@@ -34,18 +38,14 @@ pub(crate) struct Args {
     /// Form of the answer: a table on a terminal, otherwise NDJSON.
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Output>,
-    /// Write the answer to this file.
-    #[arg(short, long, value_name = "FILE")]
-    write: Option<PathBuf>,
-    /// Replace the file of --write if it exists.
-    #[arg(long, requires = "write")]
-    force: bool,
+    #[command(flatten)]
+    destination: Destination,
     /// The most rows of a table (0: all, held in memory) [default: 1000 on a terminal, otherwise all].
     #[arg(long, value_name = "ROWS")]
     max_rows: Option<usize>,
     /// Threads that read captures; the answer does not depend on it [default: all CPUs].
     #[arg(long, value_name = "N")]
-    threads: Option<std::num::NonZeroUsize>,
+    threads: Option<NonZeroUsize>,
     /// MiB that sorts, joins and aggregations may take; above it they use temporary files where they can.
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     memory: usize,
@@ -74,29 +74,32 @@ enum Output {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let (captures, source) = split(args)?;
-    let session = SqlSession::open(
-        &captures,
-        Options {
-            threads: args
-                .threads
-                .map_or_else(|| Options::default().threads, std::num::NonZeroUsize::get),
-            memory: args.memory.saturating_mul(1 << 20),
-        },
-    )
-    .map_err(failure)?;
+    let readers = captures
+        .iter()
+        .map(|path| opened::open(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let threads = args.threads.map_or(Options::default().threads, NonZeroUsize::get);
+    let memory = args.memory.saturating_mul(1 << 20);
+    let session = SqlSession::new(readers, Options { threads, memory }).map_err(failure)?;
     answer(args, &session, source)?;
-    #[expect(
-        clippy::print_stderr,
-        reason = "what the answer lacks is said next to it, not in it"
-    )]
-    for warning in session.warnings() {
-        eprintln!("tracee-cap: {warning}");
+    Ok(session
+        .readers()
+        .map(end)
+        .fold(Exit::Ok, |all, one| if one == Exit::Ok { all } else { one }))
+}
+
+/// Says what is missing from a capture, also from one that is complete as far as its recorder goes.
+fn end(reader: &CaptureReader) -> Exit {
+    let totals = reader.manifest().totals;
+    if reader.state() == State::Closed && totals.lost > 0 {
+        opened::warn(&format!(
+            "{}: {} of {} events were lost",
+            reader.path().display(),
+            totals.lost,
+            totals.received
+        ));
     }
-    Ok(if session.is_incomplete() {
-        Exit::Incomplete
-    } else {
-        Exit::Ok
-    })
+    opened::end(reader)
 }
 
 /// Where statements come from.
@@ -135,9 +138,8 @@ fn split(args: &Args) -> Result<(Vec<PathBuf>, Source), Failure> {
 }
 
 fn answer(args: &Args, session: &SqlSession, source: Source) -> Result<(), Failure> {
-    let terminal = args.write.is_none() && io::stdout().is_terminal();
-    let format = format(args, terminal);
-    let mut out = destination(args)?;
+    let format = format(args);
+    let mut out = args.destination.open()?;
     let text = match source {
         Source::Prompt => {
             analyze::repl(session, &mut out, format).map_err(failure)?;
@@ -161,19 +163,17 @@ fn answer(args: &Args, session: &SqlSession, source: Source) -> Result<(), Failu
         let written = analyze::write_answer(&mut out, rows, format).map_err(failure)?;
         out.flush()?;
         if written.cut {
-            #[expect(clippy::print_stderr, reason = "a note about the answer is no part of it")]
-            {
-                eprintln!(
-                    "tracee-cap: the first {} rows; --max-rows 0 shows all, -o ndjson streams them",
-                    written.rows
-                );
-            }
+            opened::warn(&format!(
+                "only the first {} rows are shown; --max-rows 0 shows all, -o ndjson streams them",
+                written.rows
+            ));
         }
     }
     Ok(())
 }
 
-fn format(args: &Args, terminal: bool) -> Format {
+fn format(args: &Args) -> Format {
+    let terminal = args.destination.is_terminal();
     match args.output {
         Some(Output::Ndjson) => Format::Ndjson,
         Some(Output::Json) => Format::Json,
@@ -189,41 +189,14 @@ fn format(args: &Args, terminal: bool) -> Format {
     }
 }
 
-fn destination(args: &Args) -> Result<Box<dyn Write>, Failure> {
-    let Some(path) = &args.write else {
-        return Ok(if io::stdout().is_terminal() {
-            Box::new(io::stdout())
-        } else {
-            Box::new(BufWriter::new(io::stdout()))
-        });
-    };
-    let file = if args.force {
-        File::create(path)
-    } else {
-        File::create_new(path)
-    };
-    file.map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write>)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Failure::usage(format!("{} exists already; --force replaces it", path.display()))
-            }
-            _ => Failure::environment(
-                anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
-            ),
-        })
-}
-
 fn unreadable(path: &Path, error: io::Error) -> Failure {
     Failure::bad_input(anyhow::Error::new(error).context(format!("cannot read {}", path.display())))
 }
 
 fn failure(error: analyze::Error) -> Failure {
-    let exit = if error.is_bad_query() {
-        Exit::Usage
-    } else if error.is_bad_capture() {
-        Exit::BadInput
-    } else {
-        Exit::Environment
-    };
-    Failure::new(exit, error)
+    match error {
+        analyze::Error::Capture { source } => opened::failure(source),
+        error if error.is_bad_query() => Failure::new(Exit::Usage, error),
+        error => Failure::environment(error),
+    }
 }

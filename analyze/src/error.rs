@@ -1,6 +1,5 @@
 //! What can go wrong with a query.
 
-use std::error::Error as _;
 use std::io;
 
 use datafusion::error::DataFusionError;
@@ -91,7 +90,10 @@ fn into_capture_error(error: DataFusionError) -> Result<capture::Error, DataFusi
 
 /// The message, and the line of the query with a mark at the place, where the engine tells it.
 fn pointed(error: &DataFusionError, text: &str) -> String {
-    let message = error.strip_backtrace();
+    let message = match error.find_root() {
+        DataFusionError::SQL(error, _) => error.to_string(),
+        _ => error.strip_backtrace(),
+    };
     let place = match error.diagnostic().and_then(|diagnostic| diagnostic.span) {
         Some(span) => Some((span.start.line, span.start.column)),
         None => place_in(&message),
@@ -118,31 +120,12 @@ fn place_in(message: &str) -> Option<(u64, u64)> {
 }
 
 impl Error {
-    /// Whether a capture is at fault, rather than the query or the machine.
-    #[must_use]
-    pub fn is_bad_capture(&self) -> bool {
-        matches!(self, Self::Capture { source } if source.is_bad_input())
-    }
-
-    /// Whether the query is at fault.
+    /// Whether the query is at fault, rather than a capture or the machine.
     #[must_use]
     pub fn is_bad_query(&self) -> bool {
         matches!(
             self,
             Self::Sql { .. } | Self::Refused { .. } | Self::Statements { .. } | Self::Format { .. }
         )
-    }
-
-    /// The cause in the operating system, if there is one.
-    #[must_use]
-    pub fn io(&self) -> Option<&io::Error> {
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            if let Some(io) = error.downcast_ref() {
-                return Some(io);
-            }
-            cause = error.source();
-        }
-        None
     }
 }

@@ -155,3 +155,70 @@ impl Held {
         self.batches = batches;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, UInt64Array};
+    use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
+
+    use super::*;
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("seq", DataType::UInt64, false)]))
+    }
+
+    fn batch(seqs: &[u64]) -> Result<Numbered> {
+        let rows = RecordBatch::try_new(schema(), vec![Arc::new(UInt64Array::from(seqs.to_vec()))])?;
+        Ok((seqs.to_vec(), rows))
+    }
+
+    /// Sources in batches of `size`; number `n` goes to source `n * n % 5`.
+    fn sources(numbers: u64, size: usize) -> Vec<Vec<Vec<u64>>> {
+        (0..5)
+            .map(|source| {
+                let own: Vec<_> = (0..numbers)
+                    .filter(|number| number * number % 5 == source)
+                    .collect();
+                own.chunks(size).map(<[u64]>::to_vec).collect()
+            })
+            .collect()
+    }
+
+    fn merged(numbers: u64, size: usize) -> Vec<u64> {
+        let sources = sources(numbers, size)
+            .into_iter()
+            .map(|batches| batches.into_iter().map(|seqs| batch(&seqs)));
+        Merge::new(schema(), sources)
+            .batches()
+            .flat_map(|batch| {
+                let batch = batch.expect("sources do not fail");
+                assert!(batch.num_rows() <= BATCH);
+                batch.column(0).as_primitive::<UInt64Type>().values().to_vec()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn all_rows_come_in_order_however_they_are_cut() {
+        let numbers = 2 * BATCH as u64 + 7;
+        for size in [1, 3, 1000, 50_000] {
+            assert!(
+                merged(numbers, size).into_iter().eq(0..numbers),
+                "batches of {size}"
+            );
+        }
+        assert!(merged(0, 1).is_empty());
+    }
+
+    #[test]
+    fn an_error_ends_it() {
+        let failing = vec![
+            batch(&[1, 2]),
+            Err(DataFusionError::Execution("torn".to_owned())),
+            batch(&[9]),
+        ];
+        let results: Vec<_> = Merge::new(schema(), [failing.into_iter()]).batches().collect();
+        assert_eq!(results.len(), 1);
+        assert!(results[0].is_err());
+    }
+}

@@ -35,6 +35,7 @@ pub fn repl(session: &SqlSession, out: &mut impl Write, format: Format) -> Resul
     let mut editor = DefaultEditor::new().map_err(terminal)?;
     let mut pending = String::new();
     loop {
+        out.flush().map_err(write)?;
         let prompt = if pending.is_empty() { PROMPT } else { CONTINUED };
         let line = match editor.readline(prompt) {
             Ok(line) => line,

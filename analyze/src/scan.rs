@@ -41,7 +41,7 @@ pub(crate) struct CaptureScan {
 }
 
 /// Reads events of one or several captures, one after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventsExec {
     captures: Vec<CaptureScan>,
     limit: Option<usize>,
@@ -158,6 +158,17 @@ impl ExecutionPlan for EventsExec {
             futures::future::ready(cut)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, limited)))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.limit
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        Some(Arc::new(Self {
+            limit,
+            ..self.clone()
+        }))
     }
 
     fn statistics_from_inputs(&self, _: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {

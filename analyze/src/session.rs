@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use capture::{CaptureReader, State};
+use capture::CaptureReader;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -94,16 +94,26 @@ impl SqlSession {
     /// # Errors
     /// If one of them cannot be opened.
     pub fn open(paths: &[PathBuf], options: Options) -> Result<Self, Error> {
-        let captures = paths
+        let readers = paths
             .iter()
-            .map(|path| {
-                let reader = CaptureReader::open(path).map_err(|source| Error::Capture { source })?;
-                Ok(Named {
-                    name: name(path, paths).into(),
-                    reader,
-                })
+            .map(|path| CaptureReader::open(path).map_err(|source| Error::Capture { source }))
+            .collect::<Result<Vec<_>, _>>()?;
+        Self::new(readers, options)
+    }
+
+    /// As [`open`](Self::open), with captures that are open already.
+    ///
+    /// # Errors
+    /// If the detections of one cannot be read, or there are no threads.
+    pub fn new(readers: Vec<CaptureReader>, options: Options) -> Result<Self, Error> {
+        let paths: Vec<_> = readers.iter().map(|reader| reader.path().to_owned()).collect();
+        let captures: Arc<[_]> = readers
+            .into_iter()
+            .map(|reader| Named {
+                name: name(reader.path(), &paths).into(),
+                reader,
             })
-            .collect::<Result<Arc<[_]>, Error>>()?;
+            .collect();
         let setup = |source: DataFusionError| sql_error(source, "");
         let context = context(&captures, options).map_err(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -195,41 +205,10 @@ impl SqlSession {
         Some(table.schema())
     }
 
-    /// What stands between the captures and a complete answer, one line for each capture that is not whole.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        self.captures.iter().filter_map(warning).collect()
+    /// The captures.
+    pub fn readers(&self) -> impl Iterator<Item = &CaptureReader> {
+        self.captures.iter().map(|capture| &capture.reader)
     }
-
-    /// Whether a capture is still being recorded, or was cut short.
-    #[must_use]
-    pub fn is_incomplete(&self) -> bool {
-        self.captures
-            .iter()
-            .any(|capture| capture.reader.state() != State::Closed)
-    }
-}
-
-fn warning(capture: &Named) -> Option<String> {
-    let reader = &capture.reader;
-    let mut parts = Vec::new();
-    match reader.state() {
-        State::Closed => {}
-        State::Open => {
-            parts.push("is still being recorded: this is what it held when it was opened".to_owned())
-        }
-        State::Truncated => parts.push("was cut short: its recorder did not close it".to_owned()),
-    }
-    let totals = reader.manifest().totals;
-    if totals.lost > 0 {
-        parts.push(format!("{} of {} events were lost", totals.lost, totals.received));
-    }
-    for (table, rows) in reader.unknown_tables() {
-        parts.push(format!(
-            "{rows} rows of `{table}` are unknown to this version and not shown"
-        ));
-    }
-    (!parts.is_empty()).then(|| format!("{}: {}", capture.name, parts.join("; ")))
 }
 
 impl Answer<'_> {
