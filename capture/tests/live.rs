@@ -455,7 +455,7 @@ fn run_from_memory() {
     let fd = unsafe { libc::memfd_create(c"payload".as_ptr(), libc::MFD_CLOEXEC) };
     assert!(fd >= 0);
     fs::write(format!("/proc/self/fd/{fd}"), program).expect("memory can be written");
-    let argv = [c"payload".as_ptr(), std::ptr::null()];
+    let argv = [c"true".as_ptr(), std::ptr::null()];
     let environment = [std::ptr::null()];
     // SAFETY: the lists end with null pointers.
     unsafe { libc::fexecve(fd, argv.as_ptr(), environment.as_ptr()) };

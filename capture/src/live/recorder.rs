@@ -295,7 +295,16 @@ impl<'a> Recorder<'a> {
             warnings,
         };
         if let Some(waiting) = waiting {
-            recorder.command = Some(waiting.start().map_err(command_error)?);
+            match waiting.start() {
+                Ok(running) => recorder.command = Some(running),
+                Err(error) => {
+                    // Nothing was recorded: leave nothing behind.
+                    let path = recorder.writer.path().to_owned();
+                    drop(recorder);
+                    fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+                    return Err(command_error(error));
+                }
+            }
         }
         Ok(recorder)
     }
