@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use capture::{CaptureReader, State};
 use detectors_api::proto::Severity;
 use replay::{Format, Options, Provenance, Writer};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{Destination, terminal_width, write_json};
-use crate::{detectors, progress};
+use crate::{detectors, opened, progress};
 
 /// Run detectors over a capture
 ///
@@ -80,7 +79,7 @@ impl Threshold {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let reader = CaptureReader::open(&args.capture).map_err(Failure::bad_input)?;
+    let reader = opened::open(&args.capture)?;
     let engine = detectors::engine(&args.detectors, &reader.manifest().header.enrichments)?;
     for warning in engine.unmet(&detectors::recorded_events(&reader)) {
         tracing::warn!("{warning}");
@@ -133,6 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         })
         .map_err(|error| match error {
             replay::Error::Output(error) => Failure::from(error),
+            replay::Error::Capture(error) => opened::failure(error),
             error => Failure::bad_input(error),
         })?;
     bar.finish_and_clear();
@@ -142,11 +142,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(path) = &args.provenance {
         write_json(path, args.destination.force, &provenance)?;
     }
-    Ok(match (failed, reader.state()) {
-        (true, _) => Exit::Findings,
-        (false, State::Closed) => Exit::Ok,
-        (false, _) => Exit::Incomplete,
-    })
+    let exit = opened::end(&reader);
+    Ok(if failed { Exit::Findings } else { exit })
 }
 
 #[expect(clippy::print_stderr, reason = "the summary of the run is for people")]
