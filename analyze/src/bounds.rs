@@ -36,13 +36,11 @@ impl Bounds {
     /// Sequence numbers that may pass; `None` for all.
     pub(crate) fn seq(&self) -> Option<RangeInclusive<u64>> {
         let (first, last) = self.seq?;
-        let first = u64::try_from(first.max(0)).unwrap_or(u64::MAX);
-        // An empty range is written as one that ends before it begins.
-        Some(
-            u64::try_from(last).map_or(if last < 0 { 1..=0 } else { first..=u64::MAX }, |last| {
-                first..=last
-            }),
-        )
+        if last < 0 {
+            return Some(RangeInclusive::new(1, 0));
+        }
+        let clamp = |seq: i128| u64::try_from(seq.max(0)).unwrap_or(u64::MAX);
+        Some(clamp(first)..=clamp(last))
     }
 
     /// Times that may pass, in ns since the Unix epoch; `None` for all.

@@ -82,7 +82,7 @@ pub(crate) fn event_columns(layout: &'static Layout) -> Vec<Column> {
         table.push(Column::new(NAME, text_type(), false, Source::Name));
         table.push(Column::new(DATA, DataType::Utf8, false, Source::Data));
     }
-    table.extend(layout.fields().iter().flat_map(|field| data_columns(field)));
+    table.extend(layout.fields().iter().flat_map(data_columns));
     table.extend(actor());
     table
 }

@@ -40,8 +40,8 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Str(value) => text(out, value),
         Value::Bool(value) => display(out, value),
         Value::StrArray(items) => list(out, items.iter(), text),
-        Value::Int32Array(items) => list(out, items, |out, item| display(out, item)),
-        Value::UInt64Array(items) => list(out, items, |out, item| display(out, item)),
+        Value::Int32Array(items) => list(out, items, display),
+        Value::UInt64Array(items) => list(out, items, display),
         // JSON has no other numbers.
         Value::Timespec(seconds) if !seconds.is_finite() => out.extend(b"null"),
         Value::Timespec(seconds) => display(out, seconds),
