@@ -3,14 +3,15 @@
 //! `cargo bench -p replay --bench import -- [EVENTS]` writes that many events (100,000 by default) of `fixtures::generator` as v1beta1
 //! NDJSON, and lets jq count the lines of one event type and tracee-cap make a capture of all of them, turn by turn.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use capture::import::{Import, Input, InputFormat};
-use capture::{CaptureWriter, Header, JournalPolicy, WriterOptions};
+use capture::{CaptureWriter, Header, Import, Input, InputFormat, JournalPolicy, WriterOptions};
 use detectors_api::json::{Flavour, write_line};
 use fixtures::generator::Generator;
 

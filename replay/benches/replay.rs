@@ -3,6 +3,8 @@
 //! `cargo bench -p replay --bench replay -- [EVENTS]` makes a capture of that many events (5,000,000 by default) with
 //! `fixtures::generator`, and prints sizes against NDJSON and its zstd, and replay rates on 1 and on 2 threads, interleaved.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use std::io::Write;
 use std::time::{Duration, Instant};
 
