@@ -366,6 +366,18 @@ fn only_what_was_selected() {
 }
 
 #[test]
+fn a_command_that_cannot_run_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), &["/no/such/program"]);
+    match record(&config, &mut NoObserver, &mut || false) {
+        Err(LiveError::Sensor(error)) => skip(&error.to_string()),
+        Err(LiveError::Command { command, .. }) => assert_eq!(command, "/no/such/program"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!config.path.exists());
+}
+
+#[test]
 fn losses_are_counted_and_placed() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = workload_config(directory.path(), "busy");
