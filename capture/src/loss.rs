@@ -74,7 +74,7 @@ impl Loss {
         .expect("the columns are built in the schema's order")
     }
 
-    /// The rows of a batch that [`same_columns`](crate::part::same_columns) has been checked for.
+    /// The rows of a batch whose columns have been checked against [`loss_schema`].
     pub(crate) fn from_batch(batch: &RecordBatch) -> Vec<Self> {
         let u64 = |column: usize| batch.column(column).as_primitive::<UInt64Type>();
         let time = |column: usize, row: usize| {
