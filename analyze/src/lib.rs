@@ -1,7 +1,7 @@
 //! SQL over captures.
 //!
 //! A capture is shown as a set of tables: one per event type, `events` over all types, and tables about processes, losses
-//! and detections. [`SqlSession`] opens captures and answers queries; [`write_answer`] and [`repl`] are what the command
+//! and detections. [`SqlSession`] opens captures and answers queries; [`write_answer`] and [`repl`](repl()) are what the command
 //! line needs on top.
 //!
 //! Invariants:

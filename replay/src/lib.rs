@@ -2,7 +2,7 @@
 //!
 //! Both are the same: a stretch of the total order of events goes into the stores and then through the engine ([`Pass`]).
 //! Where the stretches are cut, how many threads there are and how batches are sized does not change a byte of the result.
-//! [`run`] drives a pass over a capture; the recorder drives one with every flush.
+//! [`run()`] drives a pass over a capture; the recorder drives one with every flush.
 
 mod error;
 mod live;
