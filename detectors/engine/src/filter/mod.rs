@@ -1,7 +1,7 @@
 //! Filters: which events a detector gets.
 //!
 //! A filter is a field, an operator and a value, such as `pathname=/etc/*`, `flags>=0x80000` or `container=started`.
-//! [`data`] filters test the event's own fields, [`scope`] filters test who did it and where.
+//! `data` filters test the event's own fields, `scope` filters test who did it and where.
 //!
 //! * Operators: `=` `!=` `<` `>` `<=` `>=`. The leftmost one counts; nothing is trimmed.
 //! * `=` and `!=` take several values, separated by commas.
@@ -11,7 +11,7 @@
 //! * Filters on different fields must all hold.
 //! * A field that is missing, or is of another kind than declared, matches nothing, not even `!=`.
 //!
-//! Filters are compiled to predicates that thin out a selection of rows, column by column ([`select`]); in dictionary
+//! Filters are compiled to predicates that thin out a selection of rows, column by column (`select`); in dictionary
 //! columns every distinct value is tested once. [`Filter::matches`] says the same about one event, and is what decides where
 //! the columns of a row are not the whole truth.
 

@@ -1,7 +1,7 @@
 //! The process store: who ran what, and who started whom, as of any event.
 //!
 //! It is fed with a snapshot of the tasks that ran when the recording started ([`snapshot`](snapshot_schema)) and with the
-//! events `sched_process_fork`, `sched_process_exec` and `sched_process_exit` ([`fold`](ProcessStore::apply)). Rules:
+//! events `sched_process_fork`, `sched_process_exec` and `sched_process_exit` (in `fold`). Rules:
 //!
 //! * An entity id names a process, but ids come back: pids are reused and ids are 32-bit hashes. Two tasks with one id but
 //!   different exact start times are two *incarnations*; a question by id is about the latest one as of the event.
