@@ -196,6 +196,18 @@ fn forms_of_an_answer() {
             answer(&["host.tcap", query, "-o", form])
         );
     }
+    assert_eq!(
+        answer(&[
+            "host.tcap",
+            "-o",
+            "csv",
+            "SELECT make_array('a', 'b \"c\"', NULL) AS list, seq FROM events LIMIT 1"
+        ]),
+        "list,seq\n\"[\"\"a\"\",\"\"b \\\"\"c\\\"\"\"\",null]\",0\n"
+    );
+    for form in ["table", "json", "csv"] {
+        assert!(!answer(&["pages.tcap", "SELECT * FROM events", "-o", form]).is_empty());
+    }
     let none = "SELECT seq, pathname FROM security_file_open WHERE pathname = 'no such file'";
     assert_eq!(answer(&["host.tcap", none]), "");
     assert_eq!(answer(&["host.tcap", none, "-o", "json"]), "[]\n");
@@ -210,6 +222,21 @@ fn forms_of_an_answer() {
     ]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 6);
     assert!(String::from_utf8_lossy(&output.stderr).contains("only the first 2 rows"));
+}
+
+/// A reader that has seen enough is no failure.
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    for form in ["ndjson", "json", "csv", "table"] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tracee-cap"))
+            .current_dir(CAPTURES.path())
+            .args(["sql", "host.tcap", "SELECT * FROM events", "-o", form])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        drop(child.stdout.take());
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{form}");
+    }
 }
 
 #[test]

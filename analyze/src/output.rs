@@ -1,10 +1,14 @@
 //! Answers as text.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::csv;
-use arrow::json::writer::{JsonArray, LineDelimited, Writer, WriterBuilder};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
+use arrow::json::EncoderOptions;
+use arrow::json::writer::{JsonArray, LineDelimited, Writer, WriterBuilder, make_encoder};
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 
@@ -23,7 +27,7 @@ pub enum Format {
     Ndjson,
     /// One JSON array.
     Json,
-    /// RFC 4180, with a header.
+    /// RFC 4180, with a header. Lists are JSON text.
     Csv,
 }
 
@@ -73,19 +77,55 @@ fn write_json<W: Write, F: arrow::json::writer::JsonFormat>(
 }
 
 fn write_csv(out: &mut impl Write, answer: Answer<'_>) -> Result<Written, Error> {
+    // Through memory, batch by batch: the CSV writer would hide why `out` refuses.
+    let mut write = |batch: &RecordBatch, header: bool| {
+        let mut text = Vec::new();
+        let mut writer = csv::WriterBuilder::new().with_header(header).build(&mut text);
+        flat(batch)
+            .and_then(|batch| writer.write(&batch))
+            .map_err(|error| unwritten("CSV", error))?;
+        drop(writer);
+        out.write_all(&text).map_err(|source| Error::Write { source })
+    };
     let mut rows = 0;
-    let schema = answer.schema().clone();
-    let mut writer = csv::WriterBuilder::new().with_header(true).build(out);
     // Without rows there still is a header.
-    writer
-        .write(&RecordBatch::new_empty(schema))
-        .map_err(|error| unwritten("CSV", error))?;
+    write(&RecordBatch::new_empty(answer.schema().clone()), true)?;
     for batch in answer {
         let batch = batch?;
         rows += batch.num_rows() as u64;
-        writer.write(&batch).map_err(|error| unwritten("CSV", error))?;
+        write(&batch, false)?;
     }
     Ok(Written { rows, cut: false })
+}
+
+/// The batch with lists and the like as JSON text: CSV has no form of its own for them.
+fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let options = EncoderOptions::default();
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        if !field.data_type().is_nested() {
+            fields.push(Arc::clone(field));
+            columns.push(Arc::clone(column));
+            continue;
+        }
+        let mut encoder = make_encoder(field, column, &options)?;
+        let texts: StringArray = (0..column.len())
+            .map(|row| {
+                column.is_valid(row).then(|| {
+                    let mut text = Vec::new();
+                    encoder.encode(row, &mut text);
+                    String::from_utf8_lossy(&text).into_owned()
+                })
+            })
+            .collect();
+        fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
+        columns.push(Arc::new(texts));
+    }
+    RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        columns,
+        &RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
+    )
 }
 
 fn write_table(out: &mut impl Write, answer: Answer<'_>, limit: Option<usize>) -> Result<Written, Error> {
@@ -113,10 +153,10 @@ fn write_table(out: &mut impl Write, answer: Answer<'_>, limit: Option<usize>) -
     })
 }
 
-fn unwritten(format: &'static str, error: arrow::error::ArrowError) -> Error {
+fn unwritten(format: &'static str, error: ArrowError) -> Error {
     match error {
-        arrow::error::ArrowError::IoError(_, source) => Error::Write { source },
-        arrow::error::ArrowError::ExternalError(inner) if inner.is::<io::Error>() => match inner.downcast() {
+        ArrowError::IoError(_, source) => Error::Write { source },
+        ArrowError::ExternalError(inner) if inner.is::<io::Error>() => match inner.downcast() {
             Ok(source) => Error::Write { source: *source },
             Err(inner) => Error::Format {
                 format,
