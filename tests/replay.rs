@@ -52,10 +52,8 @@ fn threads_and_batches_change_nothing() {
     let capture = directory.path().join("generated.tcap");
     make(&capture, 30_000);
     let expected = replayed(&capture, &["--threads", "1", "--batch-size", "65536"]);
-    assert!(
-        expected.iter().filter(|byte| **byte == b'\n').count() > 50,
-        "too few detections to tell"
-    );
+    let found = expected.iter().filter(|byte| **byte == b'\n').count();
+    assert!(found > 20, "{found} detections are too few to tell");
     for threads in ["1", "2", "8"] {
         for batch in ["1", "100", "65536"] {
             let found = replayed(&capture, &["--threads", threads, "--batch-size", batch]);
