@@ -7,14 +7,16 @@
 mod batch;
 mod builder;
 mod contexts;
+mod parts;
 mod value;
 mod view;
 
 pub use batch::{BatchError, EventBatch};
 pub use builder::{BatchBuilder, Built};
 pub use contexts::{Context, Contexts, context_schema};
+pub use parts::{ContainerView, K8sView, ParentView, ProcessView, ThreadView};
 pub use value::{FromValue, SockAddrRef, TextList, Value};
-pub use view::{ContainerView, Event, K8sView, ParentView, ProcessView, ThreadView};
+pub use view::Event;
 
 use crate::proto;
 
