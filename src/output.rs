@@ -42,15 +42,15 @@ pub(crate) fn create(path: &Path, force: bool) -> Result<std::fs::File, Failure>
     } else {
         options.create_new(true);
     }
-    options.open(path).map_err(|error| {
-        let hint = if error.kind() == io::ErrorKind::AlreadyExists {
-            " (--force overwrites it)"
-        } else {
-            ""
-        };
-        Failure::environment(
-            anyhow::Error::new(error).context(format!("cannot write {}{hint}", path.display())),
-        )
+    options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::usage(format!(
+            "{} exists already: --force overwrites it",
+            path.display()
+        )),
+        _ => {
+            let context = format!("cannot write {}", path.display());
+            Failure::environment(anyhow::Error::new(error).context(context))
+        }
     })
 }
 

@@ -123,7 +123,7 @@ fn output_is_not_overwritten_and_provenance_names_it() {
     replay().assert().code(0);
     replay()
         .assert()
-        .code(4)
+        .code(2)
         .stderr(predicate::str::contains("--force overwrites it"));
     replay().arg("--force").assert().code(0);
     let text = std::fs::read(&found).expect("detections");
