@@ -149,7 +149,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 #[expect(clippy::print_stderr, reason = "the summary of the run is for people")]
 fn summarise(run: &Provenance, stats: bool) {
     eprintln!(
-        "{} detections by {} detectors in {} events ({} lost); capture {}, {}",
+        "{} found by {} detectors in {} events ({} lost); capture {}, {}",
         run.detections,
         run.detectors.len(),
         run.events,
