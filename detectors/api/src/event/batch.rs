@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int32Type, TimestampNanosecondType, UInt32Type, UInt64Type};
+use prost::Message;
 
-use super::{Contexts, Event};
+use super::{Contexts, Event, Extra};
 use crate::columns::{self, FieldColumns, Layout, Physical, layout};
 
 /// A record batch that cannot be read as events.
@@ -40,6 +41,16 @@ pub enum BatchError {
         seq: u64,
         /// The dangling reference.
         ctx: u32,
+    },
+    /// What a row keeps beside its columns cannot be read.
+    #[error("`_extra` of row {row} of {event} is malformed: {source}")]
+    Extra {
+        /// Event type.
+        event: String,
+        /// Row of the batch.
+        row: usize,
+        /// What is wrong with it.
+        source: prost::DecodeError,
     },
     /// A value that must be there is null.
     #[error("column `{column}` of event type {event} has a null in row {row}")]
@@ -92,8 +103,20 @@ impl EventBatch {
     /// A batch of events of type `name` (a catalogue name or [`columns::OTHER`]).
     ///
     /// # Errors
-    /// If a column is missing or of the wrong type, or a row refers to a context that `contexts` does not hold.
+    /// If a column is missing or of the wrong type, a row refers to a context that `contexts` does not hold, or its `_extra` is
+    /// malformed.
     pub fn try_new(name: &str, columns: RecordBatch, contexts: Contexts) -> Result<Self, BatchError> {
+        let batch = Self::of_columns(name, columns, contexts)?;
+        batch.check()?;
+        Ok(batch)
+    }
+
+    /// A batch whose rows need no check, since they have just been built.
+    pub(super) fn of_columns(
+        name: &str,
+        columns: RecordBatch,
+        contexts: Contexts,
+    ) -> Result<Self, BatchError> {
         let layout = Arc::clone(layout(name));
         let schema = columns.schema();
         let find = |column: &str| -> Result<Option<usize>, BatchError> {
@@ -153,7 +176,6 @@ impl EventBatch {
             contexts,
             indexes: Arc::new(indexes),
         };
-        batch.check()?;
         Ok(batch)
     }
 
@@ -174,6 +196,14 @@ impl EventBatch {
                     row,
                 });
             }
+        }
+        let extra = self.columns.column(self.indexes.extra).as_binary::<i32>();
+        for row in self.rows_with_extra() {
+            Extra::decode(extra.value(row)).map_err(|source| BatchError::Extra {
+                event: event(),
+                row,
+                source,
+            })?;
         }
         let Some(ctx) = self
             .indexes
@@ -337,5 +367,35 @@ fn same_type(expected: &DataType, found: &DataType) -> bool {
             same_type(expected.data_type(), found.data_type())
         }
         _ => expected == found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::BinaryArray;
+
+    use super::*;
+    use crate::event::{BatchBuilder, RecordedEvent};
+    use crate::proto;
+
+    #[test]
+    fn malformed_extra_is_refused_not_ignored() {
+        let event = proto::Event {
+            name: "no_such_event".to_owned(),
+            ..Default::default()
+        };
+        let mut builder = BatchBuilder::new(0);
+        builder.push(0, &RecordedEvent::from(event));
+        let built = builder.finish().batches.remove(0);
+        let mut arrays = built.columns.columns().to_vec();
+        arrays[built.indexes.extra] = Arc::new(BinaryArray::from_vec(vec![&[0xff, 0xff]]));
+        let columns = RecordBatch::try_new(built.columns.schema(), arrays).expect("same types");
+        let refused = EventBatch::try_new(built.event_type(), columns, Contexts::default());
+        assert!(
+            matches!(refused, Err(BatchError::Extra { row: 0, .. })),
+            "{refused:?}"
+        );
     }
 }

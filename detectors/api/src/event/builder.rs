@@ -95,7 +95,7 @@ impl BatchBuilder {
             .values_mut()
             .filter(|builder| !builder.seq.is_empty())
             .map(|builder| {
-                EventBatch::try_new(builder.layout.name(), builder.finish(), self.contexts.clone())
+                EventBatch::of_columns(builder.layout.name(), builder.finish(), self.contexts.clone())
                     .expect("the builder follows the layout")
             })
             .collect();

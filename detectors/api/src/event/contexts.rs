@@ -480,14 +480,16 @@ impl Columns {
         let extra_column = batch.column(batch.num_columns() - 1).as_binary::<i32>();
         let extra = (0..batch.num_rows())
             .filter(|row| extra_column.is_valid(*row))
-            // Bytes that are no message leave the flat columns in charge.
-            .filter_map(|row| {
-                Some((
-                    first + row as u32,
-                    ContextExtra::decode(extra_column.value(row)).ok()?.workload,
-                ))
+            .map(|row| {
+                let extra =
+                    ContextExtra::decode(extra_column.value(row)).map_err(|source| BatchError::Extra {
+                        event: "(process table)".to_owned(),
+                        row,
+                        source,
+                    })?;
+                Ok((first + row as u32, extra.workload))
             })
-            .collect();
+            .collect::<Result<_, BatchError>>()?;
         Ok(Some(Self {
             batch,
             first,
@@ -631,7 +633,7 @@ impl Contexts {
     /// Contexts from a process-context table.
     ///
     /// # Errors
-    /// If a column is missing or of the wrong type, or the row numbers have a gap.
+    /// If a column is missing or of the wrong type, or the row numbers have a gap, or an `_extra` is malformed.
     pub fn try_new(batches: impl IntoIterator<Item = RecordBatch>) -> Result<Self, BatchError> {
         batches
             .into_iter()

@@ -344,7 +344,7 @@ impl<'a> Event<'a> {
         extra
             .get_or_init(|| {
                 let column = batch.columns.column(batch.indexes.extra).as_binary_opt::<i32>()?;
-                // Bytes that are no message leave the columns in charge.
+                // Whoever made the batch from a file has refused bytes that are no message.
                 column
                     .is_valid(*row)
                     .then(|| Extra::decode(column.value(*row)).ok().map(Box::new))
