@@ -38,7 +38,7 @@ use serde_json::Value;
 use crate::definition::DetectorDefinition;
 use crate::event::Event;
 use crate::output::Outputs;
-use crate::stores::{ProcessStore, Store, StoreError, Stores};
+use crate::stores::{ContainerStore, DnsStore, ProcessStore, Store, StoreError, Stores};
 
 /// A detector: turns events into detections, one at a time.
 ///
@@ -120,6 +120,18 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn processes(&self) -> &'a dyn ProcessStore {
         self.stores.processes()
+    }
+
+    /// The container store as of the event.
+    #[must_use]
+    pub fn containers(&self) -> &'a dyn ContainerStore {
+        self.stores.containers()
+    }
+
+    /// The DNS store as of the event.
+    #[must_use]
+    pub fn dns(&self) -> &'a dyn DnsStore {
+        self.stores.dns()
     }
 }
 

@@ -44,7 +44,7 @@ pub mod prelude {
     pub use crate::event::{Event, SockAddrRef, TextList, Value};
     pub use crate::output::{Output, Outputs};
     pub use crate::register;
-    pub use crate::stores::{ProcessInfo, Store, StoreError};
+    pub use crate::stores::{ContainerInfo, ProcessInfo, Store, StoreError};
 }
 
 /// The messages of package `tracee.v1beta1`, generated from `proto/`.

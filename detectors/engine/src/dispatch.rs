@@ -202,7 +202,7 @@ impl Slot {
 
     /// What the detector makes of one event.
     fn call(&self, event: &Event<'_>, stores: &Stores) -> Result<Vec<proto::Event>, (FailureKind, String)> {
-        let stores = stores.at(event.seq());
+        let stores = stores.at(event.seq(), event.timestamp_ns().unwrap_or_default());
         let context = Context::new(&stores);
         match catch_unwind(AssertUnwindSafe(|| self.detector.on_event(event, &context))) {
             Ok(Ok(outputs)) => Ok(outputs

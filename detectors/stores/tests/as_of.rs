@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use detectors_api::entity::entity_id;
 use detectors_api::stores::{ProcessInfo, Stores as _};
 use detectors_api::testkit::{TestEvent, batches};
-use detectors_stores::Stores;
-use detectors_stores::process::{TaskSnapshot, to_batch};
+use detectors_stores::process::TaskSnapshot;
+use detectors_stores::rows::Row as _;
+use detectors_stores::{Input, Stores};
 use proptest::prelude::*;
 
 /// Few pids and few start times, three of them in one tenth of a second: ids are reused all the time.
@@ -185,7 +186,7 @@ fn ids() -> Vec<u32> {
 }
 
 fn check(stores: &Stores, seq: u64, now: &Now) -> Result<(), TestCaseError> {
-    let view = stores.at(seq);
+    let view = stores.at(seq, 0);
     let view = view.processes();
     for id in ids() {
         let row = now.latest(id).map(|row| &now.rows[row]);
@@ -225,6 +226,15 @@ fn check(stores: &Stores, seq: u64, now: &Now) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What was running before the first event.
+fn snapshot_input(tasks: &[TaskSnapshot]) -> Input {
+    Input {
+        store: "process".to_owned(),
+        seq: 0,
+        rows: TaskSnapshot::to_batch(tasks),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
     #[test]
@@ -237,7 +247,7 @@ proptest! {
             ..TaskSnapshot::default()
         }).collect();
         let mut stores = Stores::new();
-        stores.load_process_snapshot(&[to_batch(&tasks)]).expect("nothing applied yet");
+        stores.add_input(snapshot_input(&tasks)).expect("nothing applied yet");
         let events: Vec<_> = facts.iter().map(event).collect();
         stores.apply(&batches(&events)).expect("in order");
 

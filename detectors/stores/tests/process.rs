@@ -1,10 +1,11 @@
 //! The process store, told what happens on a small host.
 
 use detectors_api::entity::entity_id;
-use detectors_api::stores::{ProcessInfo, StoreError, Stores as _};
+use detectors_api::stores::{ProcessInfo, Stores as _};
 use detectors_api::testkit::{TestEvent, batches};
-use detectors_stores::process::{TaskSnapshot, to_batch};
-use detectors_stores::{FoldError, Stores};
+use detectors_stores::process::TaskSnapshot;
+use detectors_stores::rows::Row as _;
+use detectors_stores::{FoldError, Input, Stores};
 
 const B: u64 = 1_700_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -56,13 +57,22 @@ fn told(events: &[TestEvent]) -> Stores {
 }
 
 fn get(stores: &Stores, seq: u64, process: (u32, u64)) -> Option<(String, String, Option<u64>)> {
-    let view = stores.at(seq);
+    let view = stores.at(seq, 0);
     let info = view.processes().get_process(id(process)).ok()?;
     Some((info.name.to_owned(), info.exe.to_owned(), info.exit_ns))
 }
 
 const P: (u32, u64) = (100, B);
 const C: (u32, u64) = (200, B + SECOND);
+
+/// What was running before the first event.
+fn snapshot_input(tasks: &[TaskSnapshot]) -> Input {
+    Input {
+        store: "process".to_owned(),
+        seq: 0,
+        rows: TaskSnapshot::to_batch(tasks),
+    }
+}
 
 #[test]
 fn a_life_is_seen_as_it_was_at_every_event() {
@@ -82,9 +92,9 @@ fn a_life_is_seen_as_it_was_at_every_event() {
     let second = |exit| Some(("second".to_owned(), "/bin/second".to_owned(), exit));
     assert_eq!(get(&stores, 3, C), second(None));
     assert_eq!(get(&stores, 4, C), second(Some(B + 4 * SECOND)));
-    assert_eq!(stores.at(2).executable_path(id(C)), Some(first));
+    assert_eq!(stores.at(2, 0).executable_path(id(C)), Some(first));
 
-    let view = stores.at(4);
+    let view = stores.at(4, 0);
     let child = view.processes().get_process(id(C)).expect("known");
     assert_eq!((id(P), id(C)), (1_308_413_163, 89_982_011));
     assert_eq!(
@@ -101,7 +111,7 @@ fn a_life_is_seen_as_it_was_at_every_event() {
 fn a_parent_that_was_never_seen_is_inferred() {
     // Created by a thread of another process, which alone was seen to act.
     let stores = told(&[fork(at(1), P, C).process(300, B)]);
-    let view = stores.at(1);
+    let view = stores.at(1, 0);
     let parent = view.processes().get_process(id(P)).expect("mentioned");
     assert!(parent.inferred);
     assert_eq!((parent.host_pid, parent.ppid, parent.exit_ns), (100, None, None));
@@ -117,11 +127,13 @@ fn a_parent_that_was_never_seen_is_inferred() {
 #[test]
 fn an_unknown_process_is_not_found() {
     let stores = Stores::new();
-    let view = stores.at(7);
-    assert!(matches!(
-        view.processes().get_process(5),
-        Err(StoreError::NotFound { .. })
-    ));
+    let view = stores.at(7, 0);
+    let error = view.processes().get_process(5).expect_err("nothing happened");
+    assert!(error.is_not_found());
+    assert_eq!(
+        error.to_string(),
+        "process.get_process: no process with entity id 5 is known"
+    );
     assert_eq!(view.processes().get_child_processes(5), Ok(Vec::new()));
     assert_eq!(view.processes().get_ancestry(5, 3), Ok(Vec::new()));
 }
@@ -129,7 +141,7 @@ fn an_unknown_process_is_not_found() {
 #[test]
 fn an_exec_without_a_fork_makes_a_child_of_the_parent_that_it_carries() {
     let stores = told(&[exec(at(2), C, "/bin/child").parent(P.0, P.1)]);
-    let view = stores.at(1);
+    let view = stores.at(1, 0);
     let children = view.processes().get_child_processes(id(P)).expect("healthy");
     assert_eq!(
         children.iter().map(|child| child.host_pid).collect::<Vec<_>>(),
@@ -147,7 +159,7 @@ fn an_adopted_process_keeps_its_creator_and_its_name() {
         exit(at(2), P),
         exec(at(3), C, "/bin/daemon").parent(INIT.0, INIT.1),
     ]);
-    let view = stores.at(3);
+    let view = stores.at(3, 0);
     let daemon = view.processes().get_process(id(C)).expect("known");
     assert_eq!(daemon.name, "daemon");
     assert_eq!(daemon.parent_entity_id, Some(id(P)));
@@ -157,7 +169,7 @@ fn an_adopted_process_keeps_its_creator_and_its_name() {
         assert_eq!(pids(&children), [200]);
     }
     assert_eq!(
-        stores.at(2).processes().get_child_processes(id(INIT)),
+        stores.at(2, 0).processes().get_child_processes(id(INIT)),
         Ok(Vec::new()),
         "not yet adopted"
     );
@@ -188,7 +200,7 @@ fn a_reused_pid_in_the_same_tenth_of_a_second_is_another_process() {
 #[test]
 fn an_exit_that_overtook_the_fork_still_counts() {
     let stores = told(&[exit(at(4), C), fork(at(1), P, C)]);
-    let view = stores.at(2);
+    let view = stores.at(2, 0);
     let process = view.processes().get_process(id(C)).expect("known");
     assert_eq!(process.exit_ns, Some(B + 4 * SECOND));
     assert_eq!(process.parent_entity_id, Some(id(P)));
@@ -227,11 +239,11 @@ fn a_snapshot_is_there_from_the_start_and_gives_ancestry() {
         },
     ];
     stores
-        .load_process_snapshot(&[to_batch(&tasks)])
+        .add_input(snapshot_input(&tasks))
         .expect("nothing applied yet");
     stores.apply(&batches(&[fork(at(1), P, C)])).expect("in order");
 
-    let view = stores.at(1);
+    let view = stores.at(1, 0);
     let chain = view.processes().get_ancestry(id(C), 6).expect("healthy");
     assert_eq!(
         chain
@@ -248,10 +260,14 @@ fn a_snapshot_is_there_from_the_start_and_gives_ancestry() {
         pids(&view.processes().get_ancestry(id(C), 2).expect("healthy")),
         [200, 100]
     );
-    assert_eq!(stores.at(0).executable_path(id(P)), Some("/usr/bin/sshd"));
+    assert_eq!(stores.at(0, 0).executable_path(id(P)), Some("/usr/bin/sshd"));
     assert_eq!(
-        stores.load_process_snapshot(&[to_batch(&tasks)]),
-        Err(FoldError::LateSnapshot { last: 1 })
+        stores.add_input(snapshot_input(&tasks)),
+        Err(FoldError::LateInput {
+            store: "process".to_owned(),
+            seq: 0,
+            settled: 2
+        })
     );
 }
 
@@ -271,14 +287,14 @@ fn a_start_time_from_procfs_is_matched_with_the_exact_one() {
         ..TaskSnapshot::default()
     };
     stores
-        .load_process_snapshot(&[to_batch(&[task])])
+        .add_input(snapshot_input(&[task]))
         .expect("nothing applied yet");
     stores
         .apply(&batches(&[fork(at(1), exact, C)]))
         .expect("in order");
-    assert_eq!(stores.at(1).executable_path(id(exact)), Some("/usr/sbin/cron"));
+    assert_eq!(stores.at(1, 0).executable_path(id(exact)), Some("/usr/sbin/cron"));
     assert_eq!(
-        stores.at(0).executable_path(id(exact)),
+        stores.at(0, 0).executable_path(id(exact)),
         None,
         "not known before the event"
     );
@@ -291,7 +307,7 @@ fn events_must_come_in_order() {
     let again = batches(&[exit(at(2), C)]);
     assert_eq!(
         stores.apply(&again),
-        Err(FoldError::OutOfOrder { seq: 1, last: 1 })
+        Err(FoldError::OutOfOrder { seq: 1, settled: 2 })
     );
     assert_eq!(get(&stores, 9, C).expect("known").2, None, "nothing was applied");
 }
@@ -308,7 +324,7 @@ fn a_loop_of_parents_ends() {
         exec(at(1), P, "/bin/a").parent(C.0, C.1),
         exec(at(2), C, "/bin/b").parent(P.0, P.1),
     ]);
-    let view = stores.at(2);
+    let view = stores.at(2, 0);
     assert_eq!(
         pids(&view.processes().get_ancestry(id(P), usize::MAX).expect("healthy")),
         [100, 200]

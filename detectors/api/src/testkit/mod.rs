@@ -23,7 +23,7 @@ pub use event::TestEvent;
 use crate::detector::{Context, EventDetector, Result};
 use crate::event::{BatchBuilder, EventBatch, RecordedEvent};
 use crate::output::Outputs;
-use crate::stores::NullStore;
+use crate::stores::NullStores;
 
 /// What `detector` makes of `event`, without filters and without stores.
 ///
@@ -31,7 +31,7 @@ use crate::stores::NullStore;
 /// Those of the detector.
 pub fn call(detector: &dyn EventDetector, event: &TestEvent) -> Result<Outputs> {
     let batches = batches(std::slice::from_ref(event));
-    detector.on_event(&batches[0].event(0), &Context::new(&NullStore))
+    detector.on_event(&batches[0].event(0), &Context::new(&NullStores))
 }
 
 /// The batches that a recorder would make of `events`, numbered from 1 in this order.

@@ -1,11 +1,13 @@
 //! How snapshots and events change the process store.
 
+use arrow::array::RecordBatch;
 use detectors_api::entity::entity_id;
 use detectors_api::event::Event;
 
 use super::history::{Facts, Index};
 use super::{ProcessStore, TaskSnapshot};
-use crate::FoldError;
+use crate::fold::Fold;
+use crate::rows::{Row, RowsError};
 
 /// A start time from procfs is up to a tick (10 ms) early, and the clocks' offset is sampled anew.
 const COARSE_NS: u64 = 20_000_000;
@@ -27,17 +29,50 @@ struct Mention {
     coarse: bool,
 }
 
-impl ProcessStore {
-    /// Takes a task that was alive before the first event. Threads other than leaders change nothing.
-    ///
-    /// # Errors
-    /// If events have been applied already.
-    pub fn add_task(&mut self, task: &TaskSnapshot) -> Result<(), FoldError> {
-        if let Some(last) = self.last_seq {
-            return Err(FoldError::LateSnapshot { last });
+impl Fold for ProcessStore {
+    fn event_types(&self) -> &'static [&'static str] {
+        &["sched_process_exec", "sched_process_exit", "sched_process_fork"]
+    }
+
+    fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
+        for task in TaskSnapshot::from_batch(rows)? {
+            self.add_task(seq, &task);
         }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        let applied = match event.name() {
+            "sched_process_fork" => self.fork(event),
+            "sched_process_exec" => self.exec(event),
+            "sched_process_exit" => self.exit(event),
+            _ => Some(()),
+        };
+        self.unusable += u64::from(applied.is_none());
+    }
+
+    fn keyframe(&self) -> Option<RecordBatch> {
+        None
+    }
+
+    fn restore(&mut self, _seq: u64, _rows: &RecordBatch) -> Result<(), RowsError> {
+        Ok(())
+    }
+
+    fn weight(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn compact(&mut self, _seq: u64) {}
+
+    fn forget(&mut self, _seq: u64, _horizon_ns: u64) {}
+}
+
+impl ProcessStore {
+    /// Takes a task that was alive before the event. Threads other than leaders change nothing.
+    fn add_task(&mut self, since: u64, task: &TaskSnapshot) {
         if task.host_tid != task.host_pid {
-            return Ok(());
+            return;
         }
         let mention = |host_pid, start_ns| Mention {
             id: entity_id(host_pid, start_ns),
@@ -46,10 +81,10 @@ impl ProcessStore {
             coarse: task.coarse,
         };
         let parent = (task.host_ppid != 0 && task.parent_start_ns != 0)
-            .then(|| self.resolve(0, mention(task.host_ppid, task.parent_start_ns)));
-        let index = self.resolve(0, mention(task.host_pid, task.start_ns));
+            .then(|| self.resolve(since, mention(task.host_ppid, task.parent_start_ns)));
+        let index = self.resolve(since, mention(task.host_pid, task.start_ns));
         let (name, exe) = (self.texts.number(&task.comm), self.texts.number(&task.exe));
-        self.update(0, index, |facts| {
+        self.update(since, index, |facts| {
             facts.pid = Some(task.pid);
             facts.host_ppid = Some(task.host_ppid);
             facts.ppid = (task.ppid != 0).then_some(task.ppid);
@@ -60,21 +95,8 @@ impl ProcessStore {
             facts.inferred = false;
         });
         if let Some(parent) = parent {
-            self.set_parent(0, index, parent);
+            self.set_parent(since, index, parent);
         }
-        Ok(())
-    }
-
-    /// Applies an event; its sequence number must exceed those of all events before.
-    pub(crate) fn apply(&mut self, event: &Event<'_>) {
-        self.last_seq = Some(event.seq());
-        let applied = match event.name() {
-            "sched_process_fork" => self.fork(event),
-            "sched_process_exec" => self.exec(event),
-            "sched_process_exit" => self.exit(event),
-            _ => Some(()),
-        };
-        self.unusable += u64::from(applied.is_none());
     }
 
     fn fork(&mut self, event: &Event<'_>) -> Option<()> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use detectors_api::stores::{self, ProcessInfo, Store, StoreError};
+use detectors_api::stores::{self, DataStore, Entity, Health, Metrics, ProcessInfo, Store, StoreError};
 
 use super::ProcessStore;
 
@@ -162,11 +162,12 @@ fn last_until<T>(entries: &[(u64, T)], seq: u64) -> Option<&(u64, T)> {
 pub struct ProcessesAt<'a> {
     store: &'a ProcessStore,
     seq: u64,
+    time_ns: i64,
 }
 
 impl<'a> ProcessesAt<'a> {
-    pub(super) fn new(store: &'a ProcessStore, seq: u64) -> Self {
-        Self { store, seq }
+    pub(super) fn new(store: &'a ProcessStore, seq: u64, time_ns: i64) -> Self {
+        Self { store, seq, time_ns }
     }
 
     /// Path of the binary that the process ran; `None` if unknown.
@@ -203,14 +204,33 @@ impl<'a> ProcessesAt<'a> {
     }
 }
 
+impl DataStore for ProcessesAt<'_> {
+    fn name(&self) -> &str {
+        Store::Process.name()
+    }
+
+    fn health(&self) -> Health {
+        Health::healthy(self.time_ns)
+    }
+
+    fn metrics(&self) -> Metrics {
+        Metrics::default()
+    }
+}
+
 impl stores::ProcessStore for ProcessesAt<'_> {
     fn get_process(&self, entity_id: u32) -> Result<ProcessInfo<'_>, StoreError> {
         self.find(entity_id)
             .and_then(|index| self.info(index))
-            .ok_or_else(|| StoreError::NotFound {
-                store: Store::Process,
-                entity: format!("process with entity id {entity_id}"),
-            })
+            .ok_or_else(|| StoreError::not_found(Store::Process, "get_process", Entity::Process(entity_id)))
+    }
+
+    fn get_process_by_host_pid(&self, host_pid: u32) -> Result<ProcessInfo<'_>, StoreError> {
+        Err(StoreError::not_found(
+            Store::Process,
+            "get_process_by_host_pid",
+            Entity::HostPid(host_pid),
+        ))
     }
 
     fn get_child_processes(&self, entity_id: u32) -> Result<Vec<ProcessInfo<'_>>, StoreError> {

@@ -1,6 +1,6 @@
 //! The process store: who ran what, and who started whom, as of any event.
 //!
-//! It is fed with a snapshot of the tasks that ran when the recording started ([`snapshot`](snapshot_schema)) and with the
+//! It is fed with a snapshot of the tasks that ran when the recording started ([`TaskSnapshot`]) and with the
 //! events `sched_process_fork`, `sched_process_exec` and `sched_process_exit` (in `fold`). Rules:
 //!
 //! * An entity id names a process, but ids come back: pids are reused and ids are 32-bit hashes. Two tasks with one id but
@@ -17,14 +17,11 @@ mod history;
 mod snapshot;
 
 pub use history::ProcessesAt;
-pub use snapshot::{SnapshotError, TaskSnapshot, from_batch, snapshot_schema, to_batch};
+pub use snapshot::TaskSnapshot;
 
 use std::collections::HashMap;
 
 use history::{Facts, Index, Process, Texts};
-
-/// The event types that change the process store.
-pub const EVENT_TYPES: [&str; 3] = ["sched_process_exec", "sched_process_exit", "sched_process_fork"];
 
 /// All processes of a recording, with their history.
 #[derive(Debug, Default)]
@@ -35,7 +32,6 @@ pub struct ProcessStore {
     /// Host pid → process whose start time is only known roughly, and whose id may therefore be off.
     coarse: HashMap<u32, Index>,
     texts: Texts,
-    last_seq: Option<u64>,
     unusable: u64,
 }
 
@@ -64,16 +60,10 @@ impl ProcessStore {
         self.unusable
     }
 
-    /// Sequence number of the last event applied.
+    /// The store as of event `seq`, whose time is `time_ns` (ns since the Unix epoch).
     #[must_use]
-    pub fn last_seq(&self) -> Option<u64> {
-        self.last_seq
-    }
-
-    /// The store as of event `seq`.
-    #[must_use]
-    pub fn at(&self, seq: u64) -> ProcessesAt<'_> {
-        ProcessesAt::new(self, seq)
+    pub fn at(&self, seq: u64, time_ns: i64) -> ProcessesAt<'_> {
+        ProcessesAt::new(self, seq, time_ns)
     }
 
     /// The latest incarnation of `id`.

@@ -1,0 +1,1 @@
+//! Asks container runtimes what they know about containers.

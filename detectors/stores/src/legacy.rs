@@ -1,0 +1,1 @@
+//! The old data sources, as adapters on the stores.

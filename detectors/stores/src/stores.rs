@@ -1,0 +1,488 @@
+//! All stores together.
+
+use std::collections::VecDeque;
+
+use arrow::array::RecordBatch;
+use detectors_api::event::EventBatch;
+use detectors_api::stores::{
+    self, CustomStore, Entity, IP_REPUTATION, IpReputationStore, NullStore, Store, StoreError,
+};
+
+use crate::container::{ContainerStore, ContainersAt};
+use crate::custom::{CustomStores, CustomStoresAt};
+use crate::dns::{DnsAt, DnsStore};
+use crate::fold::Fold;
+use crate::process::{ProcessStore, ProcessesAt};
+use crate::rows::{Row, RowsError, rows};
+use crate::symbol::{SymbolStore, SymbolsAt};
+use crate::syscall::{SyscallStore, SyscallsAt};
+use crate::system::{SystemAt, SystemStore};
+
+/// Sweeps in the time for which ended things are kept.
+const SWEEPS: u64 = 8;
+
+/// The input table of all custom stores.
+const CUSTOM: &str = "custom";
+/// The keyframe table of what belongs to no single store.
+const ALL: &str = "stores";
+
+/// What is fixed for a recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// How long what has ended is kept: ns of event time; for ever, if `None`.
+    pub retention_ns: Option<u64>,
+    /// Architecture of the recorded host, as `uname -m`; empty if unknown.
+    pub architecture: String,
+    /// Whether DNS events were recorded, or would have been had there been any.
+    pub dns: bool,
+}
+
+/// What a store is told beside events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Name of the store.
+    pub store: String,
+    /// It takes effect before the event with this sequence number.
+    pub seq: u64,
+    /// Rows of the store's input table.
+    pub rows: RecordBatch,
+}
+
+/// All stores of a recording, with their history.
+#[derive(Debug, Default)]
+pub struct Stores {
+    settings: Settings,
+    processes: ProcessStore,
+    containers: ContainerStore,
+    dns: DnsStore,
+    symbols: SymbolStore,
+    system: SystemStore,
+    syscalls: SyscallStore,
+    custom: CustomStores,
+    /// Inputs that have not yet taken effect, by sequence number.
+    queue: VecDeque<Input>,
+    /// Names of the core stores that can be asked, sorted.
+    available: Vec<&'static str>,
+    /// Everything before this sequence number has been applied.
+    settled: u64,
+    /// Stretch of time in which ended things were last forgotten.
+    swept: u64,
+}
+
+/// What cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// Events went backwards.
+    #[error("event {seq} has already been applied to the stores: they are at {settled}")]
+    OutOfOrder {
+        /// The event's sequence number.
+        seq: u64,
+        /// The next one that can be applied.
+        settled: u64,
+    },
+    /// An input comes too late.
+    #[error(
+        "the {store} store is told what holds since event {seq}, but events before {settled} have been applied"
+    )]
+    LateInput {
+        /// The store.
+        store: String,
+        /// The input's sequence number.
+        seq: u64,
+        /// The next event that can be applied.
+        settled: u64,
+    },
+    /// Rows for a store that this version does not have.
+    #[error("there is no store `{store}`")]
+    UnknownStore {
+        /// Its name.
+        store: String,
+    },
+    /// A keyframe after events.
+    #[error("a keyframe can only be taken by stores that have seen nothing")]
+    LateKeyframe,
+    /// Rows that cannot be read.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+}
+
+rows! {
+    table "keyframes/stores";
+    /// What a keyframe holds beside the stores.
+    #[derive(Clone, Debug)]
+    pub struct Sweep {
+        /// Stretch of time in which ended things were last forgotten.
+        pub swept: u64,
+    }
+}
+
+impl Stores {
+    /// Stores that know nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    /// Stores that know nothing yet, of a recording with these settings.
+    #[must_use]
+    pub fn with(settings: Settings) -> Self {
+        let mut stores = Self {
+            syscalls: SyscallStore::for_architecture(&settings.architecture),
+            settings,
+            ..Self::default()
+        };
+        stores.find_available();
+        stores
+    }
+
+    /// The event types that [`advance`](Self::advance) looks at, sorted.
+    #[must_use]
+    pub fn event_types() -> Vec<&'static str> {
+        let mut stores = Self::default();
+        let mut types: Vec<_> = stores
+            .folds()
+            .iter()
+            .flat_map(|(_, fold)| fold.event_types().iter().copied())
+            .collect();
+        types.sort_unstable();
+        types.dedup();
+        types
+    }
+
+    /// Takes what holds since event `input.seq`. It takes effect when that event is applied.
+    ///
+    /// # Errors
+    /// If there is no such store, or the event has been applied already.
+    pub fn add_input(&mut self, input: Input) -> Result<(), FoldError> {
+        if input.seq < self.settled {
+            return Err(FoldError::LateInput {
+                store: input.store,
+                seq: input.seq,
+                settled: self.settled,
+            });
+        }
+        if !self.folds().iter().any(|(name, _)| *name == input.store) {
+            return Err(FoldError::UnknownStore { store: input.store });
+        }
+        let after = self.queue.partition_point(|other| other.seq <= input.seq);
+        self.queue.insert(after, input);
+        Ok(())
+    }
+
+    /// Applies the events of the next stretch of the order, however they are cut into batches: all up to, but not including,
+    /// sequence number `end`. Events of types that no store looks at change nothing.
+    ///
+    /// # Errors
+    /// If an event does not come after all those applied before (then none has been applied), or an input is malformed.
+    pub fn advance(&mut self, batches: &[EventBatch], end: u64) -> Result<(), FoldError> {
+        let mut order: Vec<(u64, usize, usize, usize)> = Vec::new();
+        for (fold, (_, store)) in self.folds().iter().enumerate() {
+            for (index, batch) in batches.iter().enumerate() {
+                if store.event_types().contains(&batch.event_type()) {
+                    let rows = batch.seqs().iter().enumerate();
+                    order.extend(rows.map(|(row, seq)| (*seq, fold, index, row)));
+                }
+            }
+        }
+        order.sort_unstable();
+        if let Some((seq, ..)) = order.first()
+            && *seq < self.settled
+        {
+            return Err(FoldError::OutOfOrder {
+                seq: *seq,
+                settled: self.settled,
+            });
+        }
+        for (seq, fold, batch, row) in order {
+            self.take_inputs(seq)?;
+            let event = batches[batch].event(row);
+            self.folds()[fold].1.event(&event);
+            if let Some(ns) = event.timestamp_ns().and_then(|ns| u64::try_from(ns).ok()) {
+                self.sweep(seq, ns);
+            }
+            self.settled = seq;
+        }
+        if let Some(last) = end.checked_sub(1) {
+            self.take_inputs(last)?;
+        }
+        self.settled = self.settled.max(end);
+        Ok(())
+    }
+
+    /// [`advance`](Self::advance) to the end of `batches`.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub fn apply(&mut self, batches: &[EventBatch]) -> Result<(), FoldError> {
+        let last = batches.iter().filter_map(|batch| batch.seqs().last()).max();
+        match last {
+            Some(last) => self.advance(batches, last.saturating_add(1)),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything before this sequence number has been applied.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// What the stores made of all events so far: tables by name. It stands for these events, and for the inputs before
+    /// [`settled`](Self::settled) of the stores that it has a table of.
+    #[must_use]
+    pub fn keyframes(&mut self) -> Vec<(&'static str, RecordBatch)> {
+        let mut frames = vec![(ALL, Sweep::to_batch(&[Sweep { swept: self.swept }]))];
+        for (name, fold) in self.folds() {
+            frames.extend(fold.keyframe().map(|rows| (name, rows)));
+        }
+        frames
+    }
+
+    /// Number of rows that [`keyframes`](Self::keyframes) would have, about.
+    #[must_use]
+    pub fn keyframe_rows(&mut self) -> u64 {
+        self.folds().iter().map(|(_, fold)| fold.weight()).sum()
+    }
+
+    /// Begins with keyframes that were made of all events before `seq`. Inputs before `seq` are still to be added for the
+    /// stores that have no keyframe; of the others they are passed over.
+    ///
+    /// # Errors
+    /// If something has been applied already, or a table is malformed or of no store.
+    pub fn restore(
+        &mut self,
+        seq: u64,
+        frames: &[(String, RecordBatch)],
+        inputs: Vec<Input>,
+    ) -> Result<(), FoldError> {
+        if self.settled > 0 || !self.queue.is_empty() {
+            return Err(FoldError::LateKeyframe);
+        }
+        for input in inputs {
+            if input.seq >= seq || !frames.iter().any(|(name, _)| *name == input.store) {
+                self.add_input(input)?;
+            }
+        }
+        if let Some(last) = seq.checked_sub(1) {
+            self.take_inputs(last)?;
+        }
+        for (name, rows) in frames {
+            if name == ALL {
+                self.swept = Sweep::from_batch(rows)?.last().map_or(0, |sweep| sweep.swept);
+                continue;
+            }
+            let folds = self.folds();
+            let Some((_, fold)) = folds.into_iter().find(|(store, _)| store == name) else {
+                return Err(FoldError::UnknownStore { store: name.clone() });
+            };
+            fold.restore(seq, rows)?;
+        }
+        self.settled = seq;
+        Ok(())
+    }
+
+    /// Drops history that only questions about events before `seq` depend on. Answers about later ones do not change.
+    pub fn compact(&mut self, seq: u64) {
+        for (_, fold) in self.folds() {
+            fold.compact(seq);
+        }
+    }
+
+    /// The stores as of event `seq`, which happened at `time_ns` (ns since the Unix epoch).
+    #[must_use]
+    pub fn at(&self, seq: u64, time_ns: i64) -> StoresAt<'_> {
+        StoresAt {
+            stores: self,
+            processes: self.processes.at(seq, time_ns),
+            containers: self.containers.at(seq, time_ns),
+            dns: self.dns.at(seq, time_ns),
+            symbols: self.symbols.at(seq, time_ns),
+            system: self.system.at(time_ns),
+            syscalls: self.syscalls.at(time_ns),
+            custom: self.custom.at(seq, time_ns),
+        }
+    }
+
+    /// The core stores that can be asked.
+    pub fn available(&self) -> impl Iterator<Item = Store> {
+        self.available.iter().filter_map(|name| Store::from_name(name))
+    }
+
+    /// The process store.
+    #[must_use]
+    pub fn processes(&self) -> &ProcessStore {
+        &self.processes
+    }
+
+    /// The container store.
+    #[must_use]
+    pub fn containers(&self) -> &ContainerStore {
+        &self.containers
+    }
+
+    /// The DNS store.
+    #[must_use]
+    pub fn dns(&self) -> &DnsStore {
+        &self.dns
+    }
+
+    /// The kernel symbol store.
+    #[must_use]
+    pub fn symbols(&self) -> &SymbolStore {
+        &self.symbols
+    }
+
+    /// The system store.
+    #[must_use]
+    pub fn system(&self) -> &SystemStore {
+        &self.system
+    }
+
+    /// The system-call store.
+    #[must_use]
+    pub fn syscalls(&self) -> &SyscallStore {
+        &self.syscalls
+    }
+
+    /// The custom stores.
+    #[must_use]
+    pub fn custom(&self) -> &CustomStores {
+        &self.custom
+    }
+
+    fn folds(&mut self) -> [(&'static str, &mut dyn Fold); 6] {
+        [
+            (Store::Process.name(), &mut self.processes),
+            (Store::Container.name(), &mut self.containers),
+            (Store::Dns.name(), &mut self.dns),
+            (Store::Symbol.name(), &mut self.symbols),
+            (Store::System.name(), &mut self.system),
+            (CUSTOM, &mut self.custom),
+        ]
+    }
+
+    /// Lets all inputs up to and including `seq` take effect.
+    fn take_inputs(&mut self, seq: u64) -> Result<(), FoldError> {
+        while let Some(input) = self.queue.pop_front_if(|input| input.seq <= seq) {
+            let mut folds = self.folds();
+            if let Some((_, fold)) = folds.iter_mut().find(|(name, _)| *name == input.store) {
+                fold.input(input.seq, &input.rows)?;
+            }
+            self.find_available();
+        }
+        Ok(())
+    }
+
+    /// Forgets what ended long before `now_ns`, now and then: always at the same events, however they are fed.
+    fn sweep(&mut self, seq: u64, now_ns: u64) {
+        let Some(retention) = self.settings.retention_ns else {
+            return;
+        };
+        let stretch = now_ns / (retention / SWEEPS).max(1);
+        if stretch > self.swept {
+            self.swept = stretch;
+            for (_, fold) in self.folds() {
+                fold.forget(seq, now_ns.saturating_sub(retention));
+            }
+        }
+    }
+
+    fn find_available(&mut self) {
+        let has = |store| match store {
+            Store::Process | Store::Container | Store::Syscall => true,
+            Store::Dns => self.settings.dns,
+            Store::System => self.system.is_known(),
+            Store::Symbol => self.symbols.is_known(),
+        };
+        self.available = Store::ALL
+            .into_iter()
+            .filter(|store| has(*store))
+            .map(Store::name)
+            .collect();
+    }
+}
+
+/// The stores as of one event.
+#[derive(Clone, Copy, Debug)]
+pub struct StoresAt<'a> {
+    stores: &'a Stores,
+    processes: ProcessesAt<'a>,
+    containers: ContainersAt<'a>,
+    dns: DnsAt<'a>,
+    symbols: SymbolsAt<'a>,
+    system: SystemAt<'a>,
+    syscalls: SyscallsAt<'a>,
+    custom: CustomStoresAt<'a>,
+}
+
+impl<'a> StoresAt<'a> {
+    /// Path of the binary that a process ran as of the event; `None` if unknown.
+    #[must_use]
+    pub fn executable_path(&self, entity_id: u32) -> Option<&'a str> {
+        self.processes.executable_path(entity_id)
+    }
+
+    fn has(&self, store: Store) -> bool {
+        self.stores.available.contains(&store.name())
+    }
+}
+
+impl stores::Stores for StoresAt<'_> {
+    fn processes(&self) -> &dyn stores::ProcessStore {
+        &self.processes
+    }
+
+    fn containers(&self) -> &dyn stores::ContainerStore {
+        &self.containers
+    }
+
+    fn dns(&self) -> &dyn stores::DnsStore {
+        if self.has(Store::Dns) {
+            return &self.dns;
+        }
+        NullStore::DNS
+    }
+
+    fn kernel_symbols(&self) -> &dyn stores::KernelSymbolStore {
+        if self.has(Store::Symbol) {
+            return &self.symbols;
+        }
+        NullStore::SYMBOL
+    }
+
+    fn system(&self) -> &dyn stores::SystemStore {
+        if self.has(Store::System) {
+            return &self.system;
+        }
+        NullStore::SYSTEM
+    }
+
+    fn syscalls(&self) -> &dyn stores::SyscallStore {
+        &self.syscalls
+    }
+
+    fn ip_reputation(&self) -> &dyn IpReputationStore {
+        if self.custom.get(IP_REPUTATION).is_some() {
+            return &self.custom;
+        }
+        NullStore::IP_REPUTATION
+    }
+
+    fn custom<'b>(&'b self, name: &str) -> Result<Box<dyn CustomStore + 'b>, StoreError> {
+        match self.custom.get(name) {
+            Some(store) => Ok(Box::new(store)),
+            None => Err(StoreError {
+                store: name.to_owned().into(),
+                operation: "custom",
+                cause: stores::Cause::NotFound(Entity::Store(name.into())),
+            }),
+        }
+    }
+
+    fn list(&self) -> Vec<&str> {
+        let mut names = self.stores.available.clone();
+        names.extend(self.stores.custom.names());
+        names.sort_unstable();
+        names
+    }
+}
