@@ -34,6 +34,7 @@ plain!(
     OpenFixed = 32,
     SocketFixed = 16,
     Syscall = 64,
+    CgroupFixed = 32,
     ChunkHead = 8
 );
 const _: () = assert!(offset_of!(Header, cpu) == 56 && offset_of!(Header, comm) == 112);
@@ -291,6 +292,37 @@ pub struct Syscall {
     reserved: u32,
 }
 
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct CgroupFixed {
+    id: u64,
+    hierarchy: u32,
+    task: u32,
+    comm: [u8; 16],
+}
+
+/// A control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Inode number of its directory, unique in its hierarchy.
+    pub id: u64,
+    /// Number of its hierarchy; 0 for the unified one (v2).
+    pub hierarchy: u32,
+    /// Path from the root of the hierarchy.
+    pub path: String,
+}
+
+/// A task was moved to another control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupAttach {
+    /// Where it is now.
+    pub cgroup: Cgroup,
+    /// The moved task: thread id in the root pid namespace.
+    pub tid: u32,
+    /// Its name.
+    pub comm: String,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -308,6 +340,12 @@ pub enum Body {
     Syscall(Syscall),
     /// A socket's descriptor was duplicated.
     Dup(Socket),
+    /// A control group was made.
+    CgroupMkdir(Cgroup),
+    /// A control group was removed.
+    CgroupRmdir(Cgroup),
+    /// A task was moved to another control group.
+    CgroupAttach(CgroupAttach),
     /// A task of the list of live tasks.
     Task,
 }
@@ -391,6 +429,9 @@ pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
         6 => Body::Syscall(input.take("system call payload")?),
         7 => Body::Dup(socket(input)?),
         8 => Body::Task,
+        9 => Body::CgroupMkdir(cgroup(input)?.cgroup),
+        10 => Body::CgroupRmdir(cgroup(input)?.cgroup),
+        11 => Body::CgroupAttach(cgroup(input)?),
         kind => return Err(ParseError::Kind(kind)),
     };
     Ok(Record { head, body })
@@ -432,6 +473,21 @@ fn socket(mut input: Input<'_>) -> Result<Socket, ParseError> {
             .get(Tag::Address)
             .map(|chunk| chunk.bytes.to_vec())
             .unwrap_or_default(),
+    })
+}
+
+/// All three kinds of records about control groups have one layout.
+fn cgroup(mut input: Input<'_>) -> Result<CgroupAttach, ParseError> {
+    let fixed: CgroupFixed = input.take("control group payload")?;
+    let chunks = Chunks::read(input)?;
+    Ok(CgroupAttach {
+        cgroup: Cgroup {
+            id: fixed.id,
+            hierarchy: fixed.hierarchy,
+            path: chunks.text(Tag::Cgroup),
+        },
+        tid: fixed.task,
+        comm: text(&fixed.comm),
     })
 }
 
@@ -482,9 +538,10 @@ enum Tag {
     Env,
     PrevComm,
     Address,
+    Cgroup,
 }
 
-const TAGS: usize = Tag::Address as usize + 1;
+const TAGS: usize = Tag::Cgroup as usize + 1;
 const TRUNCATED: u16 = 1;
 const PSEUDO: u16 = 2;
 const DISCONNECTED: u16 = 4;

@@ -64,7 +64,7 @@ impl Hook {
 pub struct EventPlan {
     /// Its name in the catalogue.
     pub event: &'static str,
-    /// Recorded whatever is selected, because the process tree is made of it.
+    /// Recorded whatever is selected, because the process tree or the containers are made of it.
     pub always: bool,
     /// The ways to get it, best first.
     pub hooks: &'static [Hook],
@@ -99,6 +99,15 @@ const fn returned(calls: u64) -> Hook {
     }
 }
 
+/// Programs that show all there is.
+const fn complete(programs: &'static [Program]) -> Hook {
+    Hook {
+        programs,
+        calls: 0,
+        loses: &[],
+    }
+}
+
 /// All events that the sensor knows, in catalogue order.
 pub const PLAN: &[EventPlan] = &[
     EventPlan {
@@ -124,21 +133,13 @@ pub const PLAN: &[EventPlan] = &[
     EventPlan {
         event: "sched_process_fork",
         always: true,
-        hooks: &[Hook {
-            programs: &[raw("on_fork", "sched_process_fork")],
-            calls: 0,
-            loses: &[],
-        }],
+        hooks: &[complete(&[raw("on_fork", "sched_process_fork")])],
     },
     EventPlan {
         event: "sched_process_exec",
         always: true,
         hooks: &[
-            Hook {
-                programs: &[RENAME, raw("on_exec_with_loader", "sched_process_exec")],
-                calls: 0,
-                loses: &[],
-            },
+            complete(&[RENAME, raw("on_exec_with_loader", "sched_process_exec")]),
             Hook {
                 programs: &[RENAME, raw("on_exec", "sched_process_exec")],
                 calls: 0,
@@ -157,11 +158,22 @@ pub const PLAN: &[EventPlan] = &[
     EventPlan {
         event: "sched_process_exit",
         always: true,
-        hooks: &[Hook {
-            programs: &[raw("on_exit", "sched_process_exit")],
-            calls: 0,
-            loses: &[],
-        }],
+        hooks: &[complete(&[raw("on_exit", "sched_process_exit")])],
+    },
+    EventPlan {
+        event: "cgroup_attach_task",
+        always: true,
+        hooks: &[complete(&[raw("on_cgroup_attach_task", "cgroup_attach_task")])],
+    },
+    EventPlan {
+        event: "cgroup_mkdir",
+        always: true,
+        hooks: &[complete(&[raw("on_cgroup_mkdir", "cgroup_mkdir")])],
+    },
+    EventPlan {
+        event: "cgroup_rmdir",
+        always: true,
+        hooks: &[complete(&[raw("on_cgroup_rmdir", "cgroup_rmdir")])],
     },
     EventPlan {
         event: "security_file_open",

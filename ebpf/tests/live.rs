@@ -10,13 +10,17 @@ fn load(config: &Config) -> Option<Sensor> {
     match Sensor::load(config) {
         Ok(sensor) => Some(sensor),
         Err(error @ (ebpf::Error::Capabilities(_) | ebpf::Error::Btf(_) | ebpf::Error::Machine(_))) => {
-            // Straight to the descriptor: the test harness captures what is printed.
-            let note = format!("SKIPPED, no live sensor here: {error}\n");
-            nix::unistd::write(std::io::stderr(), note.as_bytes()).expect("stderr is open");
+            skip(&error.to_string());
             None
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+fn skip(reason: &str) {
+    // Straight to the descriptor: the test harness captures what is printed.
+    let note = format!("SKIPPED, no live sensor here: {reason}\n");
+    nix::unistd::write(std::io::stderr(), note.as_bytes()).expect("stderr is open");
 }
 
 fn stop(sensor: &mut Sensor) -> Vec<Record> {
@@ -63,6 +67,58 @@ fn a_command_is_seen() {
         exec.path,
         std::fs::canonicalize("/bin/sh").unwrap().to_string_lossy()
     );
+}
+
+#[test]
+fn control_groups_are_seen() {
+    let Some(root) = unified_hierarchy() else {
+        return skip("no cgroup v2 file system is mounted");
+    };
+    let Some(mut sensor) = load(&Config::default()) else {
+        return;
+    };
+    let name = format!("tracee-cap-test-{}", std::process::id());
+    let script = "mkdir $1/$2 && echo $$ > $1/$2/cgroup.procs && exec sh -c \
+                  'stat -c %i $1/$2; echo $$ > $1/cgroup.procs && rmdir $1/$2' moved $1 $2";
+    let output = Command::new("/bin/sh")
+        .args(["-c", script, "mover", &root, &name])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let inode: u64 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+
+    let records = stop(&mut sensor);
+    let path = format!("/{name}");
+    let ours: Vec<_> = records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::CgroupMkdir(cgroup) => Some(("made", cgroup, None)),
+            Body::CgroupRmdir(cgroup) => Some(("removed", cgroup, None)),
+            Body::CgroupAttach(attach) => Some(("attached", &attach.cgroup, Some(attach))),
+            _ => None,
+        })
+        .filter(|(_, cgroup, _)| cgroup.path == path)
+        .collect();
+    let kinds: Vec<_> = ours.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(kinds, ["made", "attached", "removed"]);
+    for (kind, cgroup, attach) in &ours {
+        assert_eq!((cgroup.id, cgroup.hierarchy), (inode, 0), "{kind}");
+        if let Some(attach) = attach {
+            assert_eq!(attach.comm, "sh");
+            // The moved task is the one that executed the inner shell.
+            assert!(records.iter().any(|record| record.head.tid == attach.tid
+                && matches!(&record.body, Body::Exec(exec) if exec.argv.iter().any(|text| text == "moved"))));
+        }
+    }
+}
+
+/// Where the unified hierarchy is mounted.
+fn unified_hierarchy() -> Option<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("procfs is mounted");
+    let mut words = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    words
+        .find(|words| words[2] == "cgroup2")
+        .map(|words| words[1].to_owned())
 }
 
 #[test]

@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 root=$work/root
 mkdir -p "$root"/{bin,usr/bin,etc,proc,sys,dev,tmp}
 cp "$(command -v busybox)" "$root/bin/busybox"
-for applet in sh mount ifconfig cat true reboot; do ln -s busybox "$root/bin/$applet"; done
+for applet in sh mount ifconfig cat true reboot mkdir rmdir stat; do ln -s busybox "$root/bin/$applet"; done
 ln -s ../../bin/busybox "$root/usr/bin/env"
 echo guest > "$root/etc/hostname"
 

@@ -7,7 +7,7 @@ use detectors_api::entity::entity_id;
 use detectors_api::event::{KernelContext, RecordedEvent, timestamp_from_ns};
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
-use ebpf::abi::{Body, Exec, Exit, Fork, Header, Open, Record, Socket, Syscall};
+use ebpf::abi::{Body, Cgroup, CgroupAttach, Exec, Exit, Fork, Header, Open, Record, Socket, Syscall};
 use ebpf::clock::BootOffset;
 use ebpf::kernel::Facts;
 use ebpf::syscalls;
@@ -65,6 +65,9 @@ impl Converter {
             Body::Connect(socket) => ("security_socket_connect", connect_fields(socket)),
             Body::Dup(socket) => ("socket_dup", dup_fields(socket)),
             Body::Syscall(call) => syscall_fields(call)?,
+            Body::CgroupMkdir(cgroup) => ("cgroup_mkdir", cgroup_fields(cgroup)),
+            Body::CgroupRmdir(cgroup) => ("cgroup_rmdir", cgroup_fields(cgroup)),
+            Body::CgroupAttach(attach) => ("cgroup_attach_task", attach_fields(attach)),
             Body::Task => return None,
         };
         let killed = matches!(&record.body, Body::Exit(exit) if exit.signal() != 0);
@@ -231,6 +234,22 @@ fn exit_fields(exit: &Exit) -> Fields {
         ("exit_code", Value::Int32(exit.status())),
         ("signal_code", Value::Int32(exit.signal())),
         ("process_group_exit", Value::Bool(exit.group_dead())),
+    ]
+}
+
+fn cgroup_fields(cgroup: &Cgroup) -> Fields {
+    vec![
+        ("cgroup_id", Value::UInt64(cgroup.id)),
+        ("cgroup_path", text(&cgroup.path)),
+        ("hierarchy_id", Value::UInt32(cgroup.hierarchy)),
+    ]
+}
+
+fn attach_fields(attach: &CgroupAttach) -> Fields {
+    vec![
+        ("cgroup_path", text(&attach.cgroup.path)),
+        ("comm", text(&attach.comm)),
+        ("pid", Value::Int32(attach.tid.cast_signed())),
     ]
 }
 

@@ -56,6 +56,36 @@ fn empty_arguments_count() {
 }
 
 #[test]
+fn control_groups_have_one_layout() {
+    let mut mkdir = record(9, 32, &[(12, 0, b"/docker/x")]);
+    let at = size_of::<Header>();
+    mkdir[at..at + 8].copy_from_slice(&77_u64.to_ne_bytes());
+    mkdir[at + 8..at + 12].copy_from_slice(&3_u32.to_ne_bytes());
+    mkdir[at + 12..at + 16].copy_from_slice(&42_u32.to_ne_bytes());
+    mkdir[at + 16..at + 19].copy_from_slice(b"sh\0");
+    let cgroup = Cgroup {
+        id: 77,
+        hierarchy: 3,
+        path: "/docker/x".to_owned(),
+    };
+    let of_kind = |kind: u16| {
+        let mut bytes = mkdir.clone();
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        parse(&bytes).unwrap().body
+    };
+    assert_eq!(of_kind(9), Body::CgroupMkdir(cgroup.clone()));
+    assert_eq!(of_kind(10), Body::CgroupRmdir(cgroup.clone()));
+    assert_eq!(
+        of_kind(11),
+        Body::CgroupAttach(CgroupAttach {
+            cgroup,
+            tid: 42,
+            comm: "sh".to_owned()
+        })
+    );
+}
+
+#[test]
 fn wrong_records_are_refused() {
     let good = record(4, 32, &[(1, 0, b"a\0")]);
     assert!(parse(&good).is_ok());
@@ -83,7 +113,7 @@ fn wrong_records_are_refused() {
 proptest! {
     /// Whatever the bytes are, the parser answers.
     #[test]
-    fn random_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), kind in 0_u16..10) {
+    fn random_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..600), kind in 0_u16..14) {
         if bytes.len() >= 8 {
             let len = u32::try_from(bytes.len()).unwrap();
             bytes[..4].copy_from_slice(&len.to_ne_bytes());

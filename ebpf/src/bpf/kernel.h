@@ -42,8 +42,12 @@ struct nsproxy {
 struct kernfs_node {
 	u64 id;
 } CORE;
+struct cgroup_root {
+	int hierarchy_id;
+} CORE;
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
 } CORE;
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;

@@ -18,6 +18,9 @@ enum record_kind {
 	KIND_SYSCALL = 6, /* struct syscall_payload */
 	KIND_DUP = 7,     /* struct socket_payload; ADDRESS */
 	KIND_TASK = 8,    /* task iterator, not in the ring: header only */
+	KIND_CGROUP_MKDIR = 9,  /* struct cgroup_payload; CGROUP */
+	KIND_CGROUP_RMDIR = 10, /* struct cgroup_payload; CGROUP */
+	KIND_CGROUP_ATTACH = 11, /* struct cgroup_payload; CGROUP */
 };
 
 enum chunk_tag {
@@ -32,6 +35,7 @@ enum chunk_tag {
 	CHUNK_ENV = 9,         /* strings, each ended by NUL */
 	CHUNK_PREV_COMM = 10,  /* text */
 	CHUNK_ADDRESS = 11,    /* struct sockaddr of the family, as long as the caller said */
+	CHUNK_CGROUP = 12,     /* text: path of a cgroup from the root of its hierarchy */
 };
 
 enum chunk_flag {
@@ -108,6 +112,12 @@ struct syscall_payload {
 	u32 nr; /* in the native table */
 	u32 reserved;
 };
+struct cgroup_payload {
+	u64 id;        /* inode number of its directory, unique in its hierarchy */
+	u32 hierarchy; /* 0 for the unified one */
+	u32 task;      /* the moved task, in the root pid namespace: KIND_CGROUP_ATTACH only */
+	char comm[16]; /* its name */
+};
 struct chunk {
 	u16 tag, flags;
 	u32 len;
@@ -118,6 +128,7 @@ _Static_assert(sizeof(struct exit_payload) == 8, "abi.rs");
 _Static_assert(sizeof(struct open_payload) == 32, "abi.rs");
 _Static_assert(sizeof(struct socket_payload) == 16, "abi.rs");
 _Static_assert(sizeof(struct syscall_payload) == 64, "abi.rs");
+_Static_assert(sizeof(struct cgroup_payload) == 32, "abi.rs");
 _Static_assert(sizeof(struct chunk) == 8, "abi.rs");
 
 /* Per CPU; the reader adds them up. */

@@ -1,6 +1,7 @@
 /* All programs in one object: they share maps, and the kernel's BTF is read once. Each program is optional: the loader
  * keeps those that the running kernel takes. */
 #include "process.bpf.c"
+#include "cgroup.bpf.c"
 #include "file.bpf.c"
 #include "net.bpf.c"
 #include "syscall.bpf.c"
