@@ -112,7 +112,7 @@ fn table(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> String {
             HumanBytes(manifest.bytes())
         ),
     );
-    line("stores", reader.stores().join(", "));
+    line("stores", reader.input_stores().join(", "));
     line("digest", manifest.digest());
     for (title, counts) in [("event", &manifest.events), ("lost to", losses)] {
         if counts.is_empty() {

@@ -5,6 +5,7 @@
 mod args;
 mod detectors;
 mod exit;
+mod moment;
 mod opened;
 mod output;
 mod progress;

@@ -10,6 +10,7 @@ use capture::live::{self, Ended, LiveError, Observer, Progress, RecordBatch, Sta
 use capture::{JournalPolicy, WriterOptions};
 use clap::ValueEnum;
 use detectors_api::event::EventBatch;
+use detectors_stores::Stores;
 use ebpf::{EventReport, Status};
 use indicatif::ProgressBar;
 use nix::sys::signal::{SigSet, Signal};
@@ -85,6 +86,11 @@ pub(crate) struct Args {
     /// Acknowledge only what the disk has, so that it survives the death of the machine, too.
     #[arg(long)]
     fsync: bool,
+
+    /// Let stores forget what ended this long ago (exited processes, removed containers, expired DNS answers): bounds the
+    /// memory of a long recording. Replay follows the same rule. Nothing is forgotten unless told.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    stores_retention: Option<Duration>,
 
     /// How progress is shown on stderr.
     #[arg(long, value_enum, default_value_t = ProgressForm::Auto)]
@@ -184,6 +190,7 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
     config.flush_interval = args.flush_interval;
     config.duration = args.duration;
     config.max_bytes = args.max_size;
+    config.stores_retention = args.stores_retention;
     config.argv = std::env::args_os()
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
@@ -265,17 +272,15 @@ impl Observer for Watch {
                 self.bar.suspend(|| tracing::info!("{line}"));
             }
         }
-        if let Some(detection) = &mut self.detection {
-            detection.started(started);
-        }
     }
 
     fn flushed(
         &mut self,
         batches: &[EventBatch],
+        stores: &Stores,
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
         match &mut self.detection {
-            Some(detection) => self.bar.suspend(|| detection.flushed(batches)),
+            Some(detection) => self.bar.suspend(|| detection.flushed(batches, stores)),
             None => Ok(Vec::new()),
         }
     }

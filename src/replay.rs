@@ -1,12 +1,15 @@
 //! `tracee-cap replay`.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use capture::CaptureReader;
 use detectors_api::proto::Severity;
 use replay::{Format, Options, Provenance, Writer};
 
 use crate::exit::{Exit, Failure};
+use crate::moment::{self, Moment};
 use crate::output::{Destination, terminal_width, write_json};
 use crate::{detectors, opened, progress};
 
@@ -19,6 +22,7 @@ use crate::{detectors, opened, progress};
 Examples:
   tracee-cap replay incident.tcap
   tracee-cap replay incident.tcap --detectors TRC-105,ld_preload -o ndjson | jq .workload.process
+  tracee-cap replay incident.tcap --from 2026-05-01T12:00 --to +10m
   tracee-cap replay incident.tcap --fail-on high --provenance run.json -w detections.ndjson")]
 pub(crate) struct Args {
     /// The capture
@@ -30,6 +34,12 @@ pub(crate) struct Args {
     output: Option<OutputForm>,
     #[command(flatten)]
     destination: Destination,
+    /// Look at events from this moment on. Stores know what happened before
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, long_help = from_help())]
+    from: Option<Moment>,
+    /// Look at events up to this moment
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    to: Option<Moment>,
     /// End with exit code 1 if something at least this bad was found
     #[arg(long, value_name = "SEVERITY")]
     fail_on: Option<Threshold>,
@@ -78,6 +88,21 @@ impl Threshold {
     }
 }
 
+fn from_help() -> String {
+    format!(
+        "Look at events from this moment on; stores know what happened before. A moment is {}",
+        moment::HELP
+    )
+}
+
+/// The sequence numbers of the events to look at.
+fn range(args: &Args, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Failure> {
+    let from = args.from.map_or(Ok(0), |moment| moment.first(reader))?;
+    let to = args.to.map_or(Ok(Some(u64::MAX)), |moment| moment.last(reader))?;
+    // Empty, if nothing happened until then.
+    Ok(to.map_or(1..=0, |to| from..=to))
+}
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let reader = opened::open(&args.capture)?;
     let engine = detectors::engine(&args.detectors, &reader.manifest().header.enrichments)?;
@@ -105,6 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut writer = Writer::new(format, args.destination.open()?);
     let mut failed = false;
     let options = Options {
+        seq: range(args, &reader)?,
         batch_size: args.batch_size as usize,
         ..Options::default()
     };

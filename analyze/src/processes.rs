@@ -19,14 +19,13 @@ use datafusion::error::{DataFusionError, Result};
 use detectors_api::columns::timestamp_type;
 use detectors_api::entity::entity_id;
 use detectors_api::event::{Event, TextList};
-use detectors_stores::process::{TaskSnapshot, from_batch};
+use detectors_api::stores::Store;
+use detectors_stores::process::TaskSnapshot;
+use detectors_stores::rows::Row as _;
 
 use crate::other::made;
 use crate::scan::from_capture;
 use crate::table::Named;
-
-/// Name under which captures keep the tasks that were alive at the start.
-const SNAPSHOT: &str = "process";
 
 /// What is known about a process. Times are ns since the Unix epoch.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +90,9 @@ impl Processes {
     }
 
     fn read_snapshot(&mut self, reader: &CaptureReader) -> Result<()> {
-        for batch in reader.store_snapshots(SNAPSHOT).map_err(from_capture)? {
-            let tasks = from_batch(&batch).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        for input in reader.inputs(Store::Process.name()).map_err(from_capture)? {
+            let tasks = TaskSnapshot::from_batch(&input.rows)
+                .map_err(|error| DataFusionError::External(Box::new(error)))?;
             for task in tasks.iter().filter(|task| task.host_tid == task.host_pid) {
                 self.add_task(task);
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
 use detectors_api::event::BatchError;
+use detectors_stores::FoldError;
 
 /// A capture could not be written or read. The text says what failed, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +108,14 @@ pub enum Error {
         table: String,
         /// What Arrow said.
         source: ArrowError,
+    },
+    /// What the capture keeps for stores makes no sense.
+    #[error("the stores of {}: {source}", path.display())]
+    Stores {
+        /// The capture.
+        path: PathBuf,
+        /// What is wrong.
+        source: FoldError,
     },
     /// The journal cannot be read.
     #[error("{}, frame at byte {offset}: {reason}", file.display())]

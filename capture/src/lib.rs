@@ -6,7 +6,8 @@
 //! manifest.json                              what it is, what it holds, digests        [`Manifest`]
 //! events/name=<event>/part-NNNNNN.parquet    one file per event type and segment
 //! process/part-NNNNNN.parquet                the process contexts that the events of the segment refer to
-//! stores/<store>/part-NNNNNN.parquet         snapshots of stores
+//! stores/<store>/part-NNNNNN.parquet         inputs of stores: what events alone do not carry
+//! keyframes/<store>/part-NNNNNN.parquet      what the events before a segment made of stores
 //! loss/part-NNNNNN.parquet                   what was lost                             [`Loss`]
 //! detections/part-NNNNNN.parquet             what was detected while recording
 //! journal/                                   the segment being written                 [`journal`]
@@ -30,6 +31,7 @@ mod loss;
 mod manifest;
 mod part;
 mod reader;
+mod stores;
 mod table;
 mod writer;
 
@@ -44,5 +46,6 @@ pub use manifest::{
 pub use reader::{
     CaptureReader, Events, Fault, Scan, ScanBatches, ScanTask, Segment, TaskBatches, Verification,
 };
+pub use stores::BEFORE_SEQ;
 pub use table::Table;
-pub use writer::{CaptureWriter, SNAPSHOT_SEQ, WriterOptions};
+pub use writer::{CaptureWriter, WriterOptions};

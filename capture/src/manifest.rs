@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use detectors_stores::Settings;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Table};
@@ -14,7 +15,7 @@ pub const MANIFEST: &str = "manifest.json";
 pub(crate) const TEMPORARY: &str = ".manifest.json.tmp";
 
 /// The format that this version writes. A newer minor version is read, a newer major version is refused.
-pub const FORMAT: &str = "1.0";
+pub const FORMAT: &str = "1.1";
 
 const FORMAT_MAJOR: u32 = 1;
 
@@ -68,8 +69,29 @@ pub struct Header {
     pub filters: Vec<String>,
     /// Enrichments that were recorded.
     pub enrichments: Vec<String>,
+    /// How long stores keep what has ended, in ns of event time; absent for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stores_retention_ns: Option<u64>,
     /// Where the events come from.
     pub source: Source,
+}
+
+impl Header {
+    /// What is fixed for the stores of the recording, but for what its events tell.
+    pub(crate) fn store_settings(&self) -> Settings {
+        let watched = |report: &serde_json::Value| {
+            report["status"] == "hooked"
+                && report["event"]
+                    .as_str()
+                    .is_some_and(|event| event.starts_with("net_packet_dns"))
+        };
+        let plan = self.sensor_plan.as_ref().and_then(|plan| plan.as_array());
+        Settings {
+            retention_ns: self.stores_retention_ns,
+            architecture: self.host.architecture.clone(),
+            dns: plan.into_iter().flatten().any(watched),
+        }
+    }
 }
 
 /// Facts about the recorded machine; empty where unknown.
@@ -200,7 +222,7 @@ pub struct Part {
     pub rows: u64,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// Sequence numbers of the rows. Only for events.
+    /// Sequence numbers of the rows. Only for events, inputs and keyframes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seq: Option<SeqRange>,
     /// Times of the rows that have one. Only for events.

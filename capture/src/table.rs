@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use detectors_api::columns::{OTHER, layout};
+use detectors_stores::Stores;
 
 use crate::Error;
 
@@ -16,8 +17,10 @@ pub enum Table {
     Events(&'static str),
     /// The process-context table.
     Process,
-    /// Snapshots of a store.
+    /// Inputs of a store.
     Store(String),
+    /// Keyframes of a store.
+    Keyframe(String),
     /// What was lost.
     Loss,
     /// What was detected while recording.
@@ -33,25 +36,37 @@ impl Table {
         Self::Events(layout(name).name())
     }
 
-    /// The table of snapshots of `store`.
+    /// The table of inputs of `store`.
     ///
     /// # Errors
     /// If the name is not made of letters, digits, `_` and `-`.
     pub fn store(store: &str) -> Result<Self, Error> {
-        if is_name(store) {
-            Ok(Self::Store(store.to_owned()))
-        } else {
-            Err(Error::Name {
-                what: "store",
-                name: store.to_owned(),
-            })
-        }
+        store_name(store).map(Self::Store)
+    }
+
+    /// The table of keyframes of `store`.
+    ///
+    /// # Errors
+    /// If the name is not made of letters, digits, `_` and `-`.
+    pub fn keyframe(store: &str) -> Result<Self, Error> {
+        store_name(store).map(Self::Keyframe)
     }
 
     /// Path of the part of segment `segment`, from the capture's directory.
     #[must_use]
     pub fn part_path(&self, segment: u32) -> String {
         format!("{self}/part-{segment:06}.parquet")
+    }
+}
+
+fn store_name(name: &str) -> Result<String, Error> {
+    if is_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(Error::Name {
+            what: "store",
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -69,6 +84,7 @@ impl fmt::Display for Table {
             Self::Events(name) => write!(f, "events/name={name}"),
             Self::Process => f.write_str("process"),
             Self::Store(store) => write!(f, "stores/{store}"),
+            Self::Keyframe(store) => write!(f, "keyframes/{store}"),
             Self::Loss => f.write_str("loss"),
             Self::Detections => f.write_str("detections"),
             Self::Unknown(path) => f.write_str(path),
@@ -87,8 +103,13 @@ impl FromStr for Table {
             }
             debug_assert_eq!(known, OTHER);
         }
-        if let Some(store) = path.strip_prefix("stores/") {
+        let known =
+            |prefix, is_known: fn(&str) -> bool| path.strip_prefix(prefix).filter(|name| is_known(name));
+        if let Some(store) = known("stores/", |name| Stores::input_names().contains(&name)) {
             return Self::store(store);
+        }
+        if let Some(store) = known("keyframes/", Stores::is_keyframe_name) {
+            return Self::keyframe(store);
         }
         match path {
             "process" => Ok(Self::Process),
@@ -148,6 +169,7 @@ mod tests {
             "events/name=../x",
             "stores/..",
             "stores/a/b",
+            "keyframes/..",
             "a//b",
             "./a",
             "a\0",
@@ -157,6 +179,14 @@ mod tests {
         assert_eq!(
             "events/name=of_a_newer_version".parse::<Table>().unwrap(),
             Table::Unknown("events/name=of_a_newer_version".to_owned())
+        );
+        assert_eq!(
+            "stores/process".parse::<Table>().unwrap(),
+            Table::Store("process".to_owned())
+        );
+        assert_eq!(
+            "stores/of_a_newer_version".parse::<Table>().unwrap(),
+            Table::Unknown("stores/of_a_newer_version".to_owned())
         );
     }
 }

@@ -6,21 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray, RecordBatch, UInt64Array};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondType};
-use arrow::error::ArrowError;
+use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use detectors_api::columns;
 use detectors_api::event::{BatchBuilder, EventBatch, RecordedEvent};
+use detectors_stores::{Input, Stores};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::journal::{self, Counters, JournalPolicy, JournalWriter};
 use crate::manifest::{Header, MANIFEST, Manifest, Part, SeqRange, State, TimeRange, chain, hex};
 use crate::part::PartWriter;
+use crate::stores::{self, Keeper};
 use crate::{Error, Loss, Table, files, loss_schema};
-
-/// Column that a store snapshot gets: the events before this sequence number are reflected in it.
-pub const SNAPSHOT_SEQ: &str = "snapshot_seq";
 
 /// Memory for row groups that are not yet full, over all event types.
 const MAX_BUFFERED: usize = 192 << 20;
@@ -67,6 +65,7 @@ pub struct CaptureWriter {
     builder: BatchBuilder,
     next_seq: u64,
     losses: Vec<Loss>,
+    keeper: Keeper,
     /// Rows of other tables that wait for the flush.
     pending: Vec<(Table, RecordBatch)>,
     segment: OpenSegment,
@@ -104,6 +103,7 @@ impl CaptureWriter {
         if header.capture_id.is_empty() {
             header.capture_id = random_id()?;
         }
+        let keeper = Keeper::new(header.store_settings());
         let manifest = Manifest::new(header);
         manifest.write(&directory)?;
         let segment = OpenSegment::begin(&directory, 0, options.journal)?;
@@ -114,6 +114,7 @@ impl CaptureWriter {
             builder: BatchBuilder::new(0),
             next_seq: 0,
             losses: Vec::new(),
+            keeper,
             pending: Vec::new(),
             segment,
             _lock: lock,
@@ -178,28 +179,24 @@ impl CaptureWriter {
         self.losses.push(loss);
     }
 
-    /// Adds the full state of a store: what all events before `seq` made of it. Acknowledged by the next
-    /// [`flush`](Self::flush).
+    /// Tells a store what events alone do not carry. Acknowledged by the next [`flush`](Self::flush).
     ///
     /// # Errors
-    /// If the name of the store cannot name a directory, or the rows have a column `snapshot_seq` already.
-    pub fn write_store_snapshot(&mut self, store: &str, seq: u64, rows: &RecordBatch) -> Result<(), Error> {
-        let table = Table::store(store)?;
-        let schema = rows.schema();
-        if schema.column_with_name(SNAPSHOT_SEQ).is_some() {
-            return Err(Error::table(&table)(ArrowError::SchemaError(format!(
-                "the column `{SNAPSHOT_SEQ}` is the capture's own"
-            ))));
-        }
-        let mut fields = vec![Arc::new(Field::new(SNAPSHOT_SEQ, DataType::UInt64, false))];
-        fields.extend(schema.fields().iter().cloned());
-        let mut columns: Vec<_> =
-            vec![Arc::new(UInt64Array::from(vec![seq; rows.num_rows()])) as arrow::array::ArrayRef];
-        columns.extend(rows.columns().iter().cloned());
-        let rows =
-            RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::table(&table))?;
-        self.pending.push((table, rows));
+    /// If there is no such store, if events that the input should precede have been flushed already, or if the rows have a
+    /// column [`BEFORE_SEQ`](crate::BEFORE_SEQ) of their own.
+    pub fn add_input(&mut self, input: Input) -> Result<(), Error> {
+        let rows = self
+            .keeper
+            .input(input)
+            .map_err(|error| error.at(&self.directory))?;
+        self.pending.push(rows);
         Ok(())
+    }
+
+    /// The stores as the events that have been flushed left them. They can be asked about the events of the last flush.
+    #[must_use]
+    pub fn stores(&self) -> &Stores {
+        self.keeper.stores()
     }
 
     /// Adds what was detected while recording. Acknowledged by the next [`flush`](Self::flush).
@@ -228,11 +225,14 @@ impl CaptureWriter {
             rows.push((Table::Loss, Loss::to_batch(&losses)));
         }
         rows.extend(built.new_contexts.map(|contexts| (Table::Process, contexts)));
+        let keyframes = self.keeper.advance(&built.batches, self.next_seq);
+        rows.extend(keyframes.map_err(|error| error.at(&self.directory))?);
         if rows.is_empty() && built.batches.is_empty() {
             return Ok(built.batches);
         }
         for (table, rows) in &rows {
-            self.segment.add(table, rows, None, None, &self.options)?;
+            self.segment
+                .add(table, rows, stores::seq_range(rows), None, &self.options)?;
         }
         for batch in &built.batches {
             let name = batch.event_type();
@@ -263,6 +263,7 @@ impl CaptureWriter {
         let segment = std::mem::replace(&mut self.segment, next);
         self.publish(segment)?;
         self.manifest.write(&self.directory)?;
+        self.keeper.segment_ended();
         self.segment_is_parquet(number)
     }
 

@@ -59,9 +59,11 @@ fn read(path: &Path) -> Result<(), Error> {
         event?;
     }
     reader.losses()?;
-    for store in reader.stores() {
-        reader.store_snapshots(&store)?;
+    for store in reader.input_stores() {
+        reader.inputs(&store)?;
     }
+    reader.keyframes()?;
+    reader.stores(u64::MAX)?;
     Ok(())
 }
 

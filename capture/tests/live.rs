@@ -236,8 +236,8 @@ fn a_tree_of_processes() {
             .all(|recorded| process(recorded).host_pid != own)
     );
     // The task that was alive at the beginning is in the snapshot: the command, before it was executed.
-    let snapshots = recorded.reader.store_snapshots("process").unwrap();
-    assert!(snapshots.iter().any(|snapshot| snapshot.num_rows() > 0));
+    let inputs = recorded.reader.inputs("process").unwrap();
+    assert!(inputs.iter().any(|input| input.rows.num_rows() > 0));
 }
 
 #[test]

@@ -138,23 +138,26 @@ fn snapshots_and_numbers_of_ones_own() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.tcap");
     let mut writer = CaptureWriter::create(&path, Header::default(), options()).unwrap();
-    let rows = arrow::array::RecordBatch::try_from_iter([(
-        "pid",
-        std::sync::Arc::new(arrow::array::UInt32Array::from(vec![1, 2])) as arrow::array::ArrayRef,
-    )])
-    .unwrap();
-    writer.write_store_snapshot("process", 7, &rows).unwrap();
-    assert!(writer.write_store_snapshot("../x", 7, &rows).is_err());
+    let input = |store: &str| Input {
+        store: store.to_owned(),
+        seq: 7,
+        rows: TaskSnapshot::to_batch(&[TaskSnapshot::default(), TaskSnapshot::default()]),
+    };
+    writer.add_input(input("process")).unwrap();
+    assert!(writer.add_input(input("../x")).is_err());
     writer.push_at(7, &event(7)).unwrap();
     assert!(writer.push_at(7, &event(7)).is_err());
     writer.push_at(70, &event(70)).unwrap();
     writer.finish().unwrap();
     let reader = CaptureReader::open(&path).unwrap();
     assert_eq!(read_all(&reader), [(7, event(7)), (70, event(70))]);
-    let snapshots = reader.store_snapshots("process").unwrap();
-    assert_eq!(snapshots[0].num_rows(), 2);
-    assert_eq!(snapshots[0].schema().field(0).name(), capture::SNAPSHOT_SEQ);
-    assert_eq!(reader.stores(), ["process"]);
+    let inputs = reader.inputs("process").unwrap();
+    assert_eq!(
+        (inputs.len(), inputs[0].seq, inputs[0].rows.num_rows()),
+        (1, 7, 2)
+    );
+    assert_eq!(inputs[0].rows.schema().field(0).name(), capture::BEFORE_SEQ);
+    assert_eq!(reader.input_stores(), ["process"]);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Running detectors over captures, and live while one is recorded.
 //!
-//! Both are the same: a stretch of the total order of events goes into the stores and then through the engine ([`Pass`]).
-//! Where the stretches are cut, how many threads there are and how batches are sized does not change a byte of the result.
-//! [`run()`] drives a pass over a capture; the recorder drives one with every flush.
+//! Both are the same: a stretch of the total order of events goes into the stores
+//! ([`Stores::advance`](detectors_stores::Stores::advance)) and then through the engine
+//! ([`Engine::process`](detectors_engine::Engine::process)). Where the stretches are cut, how many threads there are and how
+//! batches are sized does not change a byte of the result. [`run()`] does so over a capture; the capture's writer and
+//! [`LiveDetection`] do so with every flush of a recording.
 
 mod error;
 mod live;
 mod output;
-mod pass;
 mod provenance;
 mod rows;
 mod run;
@@ -16,7 +17,6 @@ mod table;
 pub use error::Error;
 pub use live::LiveDetection;
 pub use output::{Format, Writer, Written};
-pub use pass::Pass;
 pub use provenance::{DetectorRun, Provenance};
 pub use rows::{detection_rows, detection_schema};
 pub use run::{Options, run};

@@ -5,14 +5,15 @@ use std::ops::RangeInclusive;
 use capture::CaptureReader;
 use detectors_api::event::EventBatch;
 use detectors_engine::{Detection, Engine};
+use detectors_stores::Stores;
 use rayon::prelude::*;
 
-use crate::{Error, Pass};
+use crate::Error;
 
 /// Which events of a capture to run over, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Sequence numbers whose detections are wanted. Stores still see everything before.
+    /// Sequence numbers of the events to look at. Stores know what happened before.
     pub seq: RangeInclusive<u64>,
     /// The most events of a batch. Changes speed and memory, never the result.
     pub batch_size: usize,
@@ -39,34 +40,50 @@ impl Default for Options {
 /// If the capture cannot be read, or `sink` fails.
 pub fn run(
     reader: &CaptureReader,
-    engine: Engine,
+    mut engine: Engine,
     options: &Options,
     mut sink: impl FnMut(Vec<Detection>) -> Result<(), Error>,
     mut progress: impl FnMut(u64),
 ) -> Result<Engine, Error> {
-    let mut pass = Pass::new(engine, &reader.store_snapshots("process")?)?;
-    let types: Vec<String> = pass.event_types().into_iter().map(str::to_owned).collect();
-    for window in windows(reader, options) {
-        let batches = read(reader, &types, &window, options.batch_size)?;
-        let mut detections = pass.feed(&batches)?;
-        detections.retain(|detection| options.seq.contains(&detection.seq));
-        sink(detections)?;
+    let mut stores = reader.stores(*options.seq.start())?;
+    let for_stores = Stores::event_types();
+    let mut for_all = engine.subscribed_events();
+    for_all.extend(&for_stores);
+    for_all.sort_unstable();
+    for_all.dedup();
+    let for_all: Vec<String> = for_all.into_iter().map(str::to_owned).collect();
+    let for_stores: Vec<String> = for_stores.into_iter().map(str::to_owned).collect();
+
+    let (from, to) = (*options.seq.start(), *options.seq.end());
+    // What happened before only matters to the stores.
+    if let Some(before) = from.checked_sub(1) {
+        for window in windows(reader, stores.settled()..=before, options.window) {
+            let batches = read(reader, &for_stores, &window, options.batch_size)?;
+            stores.advance(&batches, window.end() + 1)?;
+            stores.compact(from);
+        }
+    }
+    for window in windows(reader, from..=to, options.window) {
+        let batches = read(reader, &for_all, &window, options.batch_size)?;
+        let end = window.end().saturating_add(1);
+        stores.advance(&batches, end)?;
+        sink(engine.process(&batches, &stores))?;
+        stores.compact(end);
         progress(*window.end());
     }
-    let (engine, warnings) = pass.finish();
-    for warning in warnings {
+    for warning in engine.close() {
         tracing::warn!("{warning}");
     }
     Ok(engine)
 }
 
-/// Stretches of sequence numbers that end where segments end, so that few row groups are cut.
-fn windows(reader: &CaptureReader, options: &Options) -> Vec<RangeInclusive<u64>> {
-    let step = options.window.max(1);
+/// Stretches of at most `step` sequence numbers in `seq`. They end where segments end, so that few row groups are cut.
+fn windows(reader: &CaptureReader, seq: RangeInclusive<u64>, step: u64) -> Vec<RangeInclusive<u64>> {
+    let step = step.max(1);
     let mut windows = Vec::new();
-    for seq in reader.segments().iter().filter_map(|segment| segment.seq) {
-        let end = seq.last.min(*options.seq.end());
-        let mut first = seq.first;
+    for segment in reader.segments().iter().filter_map(|segment| segment.seq) {
+        let end = segment.last.min(*seq.end());
+        let mut first = segment.first.max(*seq.start());
         // Segments are dense, but a capture is untrusted: skip from window to window only where there are events.
         while first <= end {
             let last = end.min(first.saturating_add(step - 1));

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use detectors_api::event::EventBatch;
-use detectors_stores::process::{TaskSnapshot, to_batch};
+use detectors_api::stores::Store;
+use detectors_stores::process::TaskSnapshot;
+use detectors_stores::rows::Row as _;
+use detectors_stores::{Input, Stores};
 use ebpf::clock::{BootOffset, boot_ns};
 use ebpf::kernel::{Facts, facts};
 use ebpf::order::Orderer;
@@ -21,8 +24,6 @@ use super::convert::Converter;
 use crate::manifest::{Clock, Header, Host, Manifest, Source};
 use crate::{CaptureWriter, Error, Loss, WriterOptions, format_time};
 
-/// The process store's name in a capture.
-const PROCESS_STORE: &str = "process";
 /// Events that wait for a flush at most: a bound on memory.
 const MAX_PENDING: usize = 65_536;
 /// Places in the sequence that are remembered, to say between which events others were lost.
@@ -47,6 +48,8 @@ pub struct Config {
     pub duration: Option<Duration>,
     /// Ends the recording when the capture has about this many bytes.
     pub max_bytes: Option<u64>,
+    /// How long stores keep what has ended; for ever, if `None`. It bounds their memory, and replay follows it.
+    pub stores_retention: Option<Duration>,
     /// The recorder's command line, for the manifest.
     pub argv: Vec<String>,
 }
@@ -65,6 +68,7 @@ impl Config {
             flush_interval: Duration::from_secs(1),
             duration: None,
             max_bytes: None,
+            stores_retention: None,
             argv: Vec::new(),
         }
     }
@@ -75,8 +79,6 @@ impl Config {
 pub struct Started<'a> {
     /// How each event is got on this kernel.
     pub reports: &'a [EventReport],
-    /// The tasks that are alive, as rows of the process store's snapshot.
-    pub tasks: &'a RecordBatch,
 }
 
 /// How far a recording is.
@@ -103,13 +105,15 @@ pub trait Observer {
     /// The sensor is attached.
     fn started(&mut self, _started: &Started<'_>) {}
 
-    /// These events have been acknowledged: one batch per event type. What it hands back goes into the capture's detections.
+    /// These events have been acknowledged: one batch per event type. `stores` can be asked as of each of them. What it hands
+    /// back goes into the capture's detections.
     ///
     /// # Errors
     /// An error ends the recording; what was acknowledged stays.
     fn flushed(
         &mut self,
         _batches: &[EventBatch],
+        _stores: &Stores,
     ) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error + Send + Sync>> {
         Ok(Vec::new())
     }
@@ -266,17 +270,15 @@ impl<'a> Recorder<'a> {
         let tasks = live_tasks(&mut sensor, &mut warnings)?;
         let header = header(config, &sensor_config, &facts, offset, sensor.reports());
         let mut writer = CaptureWriter::create(&config.path, header, config.writer.clone())?;
-        let snapshot = to_batch(
-            &tasks
-                .iter()
-                .map(|task| snapshot_row(task, offset))
-                .collect::<Vec<_>>(),
-        );
-        writer.write_store_snapshot(PROCESS_STORE, 0, &snapshot)?;
+        let rows: Vec<_> = tasks.iter().map(|task| snapshot_row(task, offset)).collect();
+        writer.add_input(Input {
+            store: Store::Process.name().to_owned(),
+            seq: 0,
+            rows: TaskSnapshot::to_batch(&rows),
+        })?;
         writer.flush()?;
         observer.started(&Started {
             reports: sensor.reports(),
-            tasks: &snapshot,
         });
         let window = config.window.max(config.sensor.latency);
         let mut recorder = Self {
@@ -376,7 +378,10 @@ impl<'a> Recorder<'a> {
     fn flush(&mut self, observer: &mut dyn Observer) -> Result<(), LiveError> {
         let batches = self.writer.flush()?;
         self.flushed = Instant::now();
-        for detections in observer.flushed(&batches).map_err(LiveError::Observer)? {
+        for detections in observer
+            .flushed(&batches, self.writer.stores())
+            .map_err(LiveError::Observer)?
+        {
             self.progress.detections += detections.num_rows() as u64;
             self.writer.write_detections(&detections);
         }
@@ -556,6 +561,9 @@ fn header(
         } else {
             Vec::new()
         },
+        stores_retention_ns: config
+            .stores_retention
+            .map(|kept| u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX)),
         source: Source::Live,
     }
 }

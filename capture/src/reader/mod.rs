@@ -3,7 +3,9 @@
 mod decode;
 mod footer;
 mod merge;
+mod range;
 mod scan;
+mod stores;
 mod verify;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -224,26 +226,6 @@ impl CaptureReader {
             losses.extend(Loss::from_batch(&select(self.path(), &batch, loss_schema())?));
         }
         Ok(losses)
-    }
-
-    /// The snapshots of a store, in order. The column [`SNAPSHOT_SEQ`](crate::SNAPSHOT_SEQ) tells them apart.
-    ///
-    /// # Errors
-    /// If a file cannot be read, or the name cannot be that of a store.
-    pub fn store_snapshots(&self, store: &str) -> Result<Vec<RecordBatch>, Error> {
-        self.inner.table(&Table::store(store)?)
-    }
-
-    /// The stores that have snapshots, sorted.
-    #[must_use]
-    pub fn stores(&self) -> Vec<String> {
-        self.tables()
-            .into_iter()
-            .filter_map(|table| match table {
-                Table::Store(store) => Some(store),
-                _ => None,
-            })
-            .collect()
     }
 
     /// What was detected while recording.

@@ -6,7 +6,7 @@ use detectors_api::entity::entity_id;
 use detectors_api::prelude::*;
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value as Field;
-use detectors_api::stores::StoreError as Error;
+
 use detectors_api::testkit::{TestEvent, batches};
 use detectors_engine::testkit::detect;
 use detectors_engine::{Detection, EngineBuilder, FailureKind};
@@ -241,7 +241,7 @@ fn stores_are_seen_as_of_the_event() {
         let id = event.process().entity_id().ok_or("no process")?;
         match cx.processes().get_process(id) {
             Ok(process) => Ok(Output::new().with("file", process.exe).into()),
-            Err(Error::NotFound { .. }) => Ok(Outputs::none()),
+            Err(error) if error.is_not_found() => Ok(Outputs::none()),
             Err(error) => Err(error.into()),
         }
     };

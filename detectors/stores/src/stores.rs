@@ -23,8 +23,6 @@ const SWEEPS: u64 = 8;
 
 /// The input table of all custom stores.
 const CUSTOM: &str = "custom";
-/// The keyframe table of what belongs to no single store.
-const ALL: &str = "stores";
 
 /// What is fixed for a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +65,8 @@ pub struct Stores {
     settled: u64,
     /// Stretch of time in which ended things were last forgotten.
     swept: u64,
+    /// Number of events that a store has looked at.
+    applied: u64,
 }
 
 /// What cannot be applied.
@@ -117,6 +117,9 @@ rows! {
 }
 
 impl Stores {
+    /// The keyframe table of what belongs to no single store. Every keyframe has it.
+    pub const KEYFRAME: &str = "stores";
+
     /// Stores that know nothing yet.
     #[must_use]
     pub fn new() -> Self {
@@ -133,6 +136,18 @@ impl Stores {
         };
         stores.find_available();
         stores
+    }
+
+    /// The names of the input tables that this version knows; keyframes have the same names, and `stores`.
+    #[must_use]
+    pub fn input_names() -> [&'static str; 6] {
+        Self::default().folds().map(|(name, _)| name)
+    }
+
+    /// Whether this version knows a keyframe table of this name.
+    #[must_use]
+    pub fn is_keyframe_name(name: &str) -> bool {
+        name == Self::KEYFRAME || Self::input_names().contains(&name)
     }
 
     /// The event types that [`advance`](Self::advance) looks at, sorted.
@@ -201,6 +216,7 @@ impl Stores {
                 self.sweep(seq, ns);
             }
             self.settled = seq;
+            self.applied += 1;
         }
         if let Some(last) = end.checked_sub(1) {
             self.take_inputs(last)?;
@@ -227,11 +243,17 @@ impl Stores {
         self.settled
     }
 
+    /// Number of events that a store has looked at.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
     /// What the stores made of all events so far: tables by name. It stands for these events, and for the inputs before
     /// [`settled`](Self::settled) of the stores that it has a table of.
     #[must_use]
     pub fn keyframes(&mut self) -> Vec<(&'static str, RecordBatch)> {
-        let mut frames = vec![(ALL, Sweep::to_batch(&[Sweep { swept: self.swept }]))];
+        let mut frames = vec![(Self::KEYFRAME, Sweep::to_batch(&[Sweep { swept: self.swept }]))];
         for (name, fold) in self.folds() {
             frames.extend(fold.keyframe().map(|rows| (name, rows)));
         }
@@ -267,7 +289,7 @@ impl Stores {
             self.take_inputs(last)?;
         }
         for (name, rows) in frames {
-            if name == ALL {
+            if name == Self::KEYFRAME {
                 self.swept = Sweep::from_batch(rows)?.last().map_or(0, |sweep| sweep.swept);
                 continue;
             }

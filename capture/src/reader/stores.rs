@@ -1,0 +1,107 @@
+//! The stores of a capture, as of a place in it.
+
+use detectors_stores::{Input, Stores};
+
+use super::CaptureReader;
+use crate::{Error, Table, stores};
+
+impl CaptureReader {
+    /// The stores that the capture has inputs for, sorted.
+    #[must_use]
+    pub fn input_stores(&self) -> Vec<String> {
+        let stores = self.tables().into_iter().filter_map(|table| match table {
+            Table::Store(store) => Some(store),
+            _ => None,
+        });
+        stores.collect()
+    }
+
+    /// What a store was told beside events, in order.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or the name cannot be that of a store.
+    pub fn inputs(&self, store: &str) -> Result<Vec<Input>, Error> {
+        let table = Table::store(store)?;
+        let rows = stores::stretches(self.path(), &table, &self.inner.table(&table)?)?;
+        Ok(rows
+            .into_iter()
+            .map(|(seq, rows)| Input {
+                store: store.to_owned(),
+                seq,
+                rows,
+            })
+            .collect())
+    }
+
+    /// The sequence numbers at which there are keyframes, in order: each stands for all events before it.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn keyframes(&self) -> Result<Vec<u64>, Error> {
+        let table = Table::keyframe(Stores::KEYFRAME)?;
+        let rows = stores::stretches(self.path(), &table, &self.inner.table(&table)?)?;
+        let mut seqs: Vec<_> = rows.into_iter().map(|(seq, _)| seq).collect();
+        seqs.sort_unstable();
+        seqs.dedup();
+        Ok(seqs)
+    }
+
+    /// Stores for questions about events from `seq` on. They have taken the last keyframe at or before `seq`, and wait for
+    /// the events from [`Stores::settled`] on; events of other types than [`Stores::event_types`] may be left out.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or what is kept for stores makes no sense.
+    pub fn stores(&self, seq: u64) -> Result<Stores, Error> {
+        let mut settings = self.manifest().header.store_settings();
+        settings.dns |= self
+            .event_types()
+            .iter()
+            .any(|event| event.starts_with("net_packet_dns"));
+        let mut inputs = Vec::new();
+        for store in self.input_stores() {
+            inputs.extend(self.inputs(&store)?);
+        }
+        let keyframe = self.keyframes()?.into_iter().rfind(|keyframe| *keyframe <= seq);
+        let frames = match keyframe {
+            Some(keyframe) => self.keyframe(keyframe)?,
+            None => Vec::new(),
+        };
+        let failed = |source| Error::Stores {
+            path: self.path().to_owned(),
+            source,
+        };
+        let mut stores = Stores::with(settings);
+        stores
+            .restore(keyframe.unwrap_or_default(), &frames, inputs)
+            .map_err(failed)?;
+        Ok(stores)
+    }
+
+    /// The tables of a keyframe.
+    fn keyframe(&self, wanted: u64) -> Result<Vec<(String, arrow::array::RecordBatch)>, Error> {
+        let mut frames = Vec::new();
+        for table in self.tables() {
+            let Table::Keyframe(name) = &table else { continue };
+            let parts = self.parts(&table).filter(|part| {
+                part.seq
+                    .is_none_or(|seq| (seq.first..=seq.last).contains(&wanted))
+            });
+            let mut batches = Vec::new();
+            for part in parts {
+                batches.extend(self.inner.part(part)?);
+            }
+            batches.extend(self.journal_batches(&table).map(|(_, batch)| batch.clone()));
+            let rows: Vec<_> = stores::stretches(self.path(), &table, &batches)?
+                .into_iter()
+                .filter(|(seq, _)| *seq == wanted)
+                .map(|(_, rows)| rows)
+                .collect();
+            if let Some(first) = rows.first() {
+                let rows =
+                    arrow::compute::concat_batches(&first.schema(), &rows).map_err(Error::table(&table))?;
+                frames.push((name.clone(), rows));
+            }
+        }
+        Ok(frames)
+    }
+}
