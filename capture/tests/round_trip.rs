@@ -6,6 +6,9 @@ mod common;
 
 use capture::{CaptureReader, CaptureWriter, Header, JournalPolicy, Loss, State, Table, WriterOptions};
 use common::{event, expected, read_all};
+use detectors_stores::Input;
+use detectors_stores::process::TaskSnapshot;
+use detectors_stores::rows::Row as _;
 
 fn options() -> WriterOptions {
     WriterOptions {
