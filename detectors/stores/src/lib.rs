@@ -33,5 +33,6 @@ mod stores;
 pub mod symbol;
 pub mod syscall;
 pub mod system;
+mod versions;
 
 pub use stores::{FoldError, Input, Settings, Stores, StoresAt};

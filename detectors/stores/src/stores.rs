@@ -319,7 +319,7 @@ impl Stores {
             containers: self.containers.at(seq, time_ns),
             dns: self.dns.at(seq, time_ns),
             symbols: self.symbols.at(seq, time_ns),
-            system: self.system.at(time_ns),
+            system: self.system.at(seq, time_ns),
             syscalls: self.syscalls.at(time_ns),
             custom: self.custom.at(seq, time_ns),
         }
@@ -411,7 +411,8 @@ impl Stores {
 
     fn find_available(&mut self) {
         let has = |store| match store {
-            Store::Process | Store::Container | Store::Syscall => true,
+            Store::Process | Store::Container => true,
+            Store::Syscall => self.syscalls.is_known(),
             Store::Dns => self.settings.dns,
             Store::System => self.system.is_known(),
             Store::Symbol => self.symbols.is_known(),
