@@ -75,6 +75,8 @@ pub struct ContainerInfo<'a> {
     pub runtime: Runtime,
     /// When its cgroup was made: ns since the Unix epoch.
     pub start_ns: Option<u64>,
+    /// When it was started, as its runtime says: ns since the Unix epoch. `None` until a runtime told it.
+    pub reported_start_ns: Option<u64>,
     /// When its last cgroup was removed: ns since the Unix epoch. `None` while it lives.
     pub end_ns: Option<u64>,
     /// Its pod, if it is in one.

@@ -1,5 +1,11 @@
 //! The container store.
 
+mod inputs;
+mod path;
+
+pub use inputs::{ContainerFacts, ContainerInput, Pod};
+pub use path::{CgroupContainer, container_of};
+
 use arrow::array::RecordBatch;
 use detectors_api::event::Event;
 use detectors_api::stores::{self, DataStore, Entity, Health, Metrics, Store, StoreError};
