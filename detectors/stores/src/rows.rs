@@ -245,18 +245,18 @@ impl<'a, T: Cell> Column<'a, T> {
     }
 }
 
-/// Makes a struct of public members a [`Row`](crate::rows::Row): one column a member.
+/// Makes a struct a [`Row`](crate::rows::Row): one column a member.
 macro_rules! rows {
     (
         table $table:literal;
         $(#[$meta:meta])*
-        pub struct $name:ident {
-            $($(#[$member_meta:meta])* pub $member:ident: $cell:ty,)*
+        $vis:vis struct $name:ident {
+            $($(#[$member_meta:meta])* $member_vis:vis $member:ident: $cell:ty,)*
         }
     ) => {
         $(#[$meta])*
-        pub struct $name {
-            $($(#[$member_meta])* pub $member: $cell,)*
+        $vis struct $name {
+            $($(#[$member_meta])* $member_vis $member: $cell,)*
         }
 
         impl $crate::rows::Row for $name {
@@ -308,16 +308,16 @@ mod tests {
         table "stores/zoo";
         /// A row with a cell of every kind.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct Animal {
-            pub name: String,
-            pub nickname: Option<String>,
-            pub legs: u16,
-            pub age: Option<u32>,
-            pub born_ns: u64,
-            pub debt: i32,
-            pub seen_ns: Option<i64>,
-            pub tame: bool,
-            pub food: Vec<String>,
+        struct Animal {
+            name: String,
+            nickname: Option<String>,
+            legs: u16,
+            age: Option<u32>,
+            born_ns: u64,
+            debt: i32,
+            seen_ns: Option<i64>,
+            tame: bool,
+            food: Vec<String>,
         }
     }
 

@@ -110,9 +110,9 @@ rows! {
     table "keyframes/stores";
     /// What a keyframe holds beside the stores.
     #[derive(Clone, Debug)]
-    pub struct Sweep {
+    struct Sweep {
         /// Stretch of time in which ended things were last forgotten.
-        pub swept: u64,
+        swept: u64,
     }
 }
 
