@@ -22,7 +22,7 @@ pub use dns::{DnsResponse, DnsStore};
 pub use error::{Cause, Entity, StoreError};
 pub use health::{DataStore, Health, HealthStatus, Metadata, Metrics};
 pub use null::{NullStore, NullStores};
-pub use process::{ProcessInfo, ProcessStore};
+pub use process::{ExecutableFile, ProcessInfo, ProcessStore};
 pub use symbol::{KERNEL, KernelSymbolStore, SymbolInfo};
 pub use system::{SyscallStore, SystemInfo, SystemStore};
 

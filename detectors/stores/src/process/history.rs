@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use detectors_api::stores::{self, DataStore, Entity, Health, Metrics, ProcessInfo, Store, StoreError};
 
-use super::ProcessStore;
+use super::{Moment, ProcessStore, ThreadInfo};
 
 /// Longest ancestry that is followed: untrusted events can make up endless ones.
 const MAX_ANCESTRY: usize = 1024;
@@ -146,6 +146,12 @@ impl Process {
         self.exit.get_or_insert((seq, ns));
     }
 
+    /// From and until which event each version holds.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (u64, Option<u64>)> {
+        let until = self.versions.iter().skip(1).map(|(seq, _)| Some(*seq));
+        self.versions.iter().map(|(seq, _)| *seq).zip(until.chain([None]))
+    }
+
     fn at(&self, seq: u64) -> Option<&Facts> {
         last_until(&self.versions, seq).map(|(_, facts)| facts)
     }
@@ -177,11 +183,64 @@ impl<'a> ProcessesAt<'a> {
         (!facts.exe.is_empty()).then(|| self.store.texts.get(facts.exe))
     }
 
+    /// The process at `time_ns` (ns since the Unix epoch), by what was known as of the event; `None` if it was not known. A
+    /// time after that of the event is that of the event. Later facts, such as its exit, are not told.
+    #[must_use]
+    pub fn at_time(self, entity_id: u32, time_ns: u64) -> Option<Moment<'a>> {
+        let mut process = self.info(self.find(entity_id)?)?;
+        if process.start_ns.is_some_and(|start| time_ns < start) {
+            return Some(Moment::Unborn);
+        }
+        let dead = process.exit_ns.is_some_and(|exit| exit < time_ns);
+        process.exit_ns = process.exit_ns.filter(|exit| *exit <= time_ns);
+        Some(if dead {
+            Moment::Dead(process)
+        } else {
+            Moment::Alive(process)
+        })
+    }
+
+    /// The thread with this entity id: a leader, or another one; `None` if it is not known.
+    #[must_use]
+    pub fn thread(self, entity_id: u32) -> Option<ThreadInfo<'a>> {
+        self.threads(entity_id).into_iter().next()
+    }
+
+    /// All threads of a process, dead or alive, the leader included, by start time, host tid and entity id. None for an
+    /// unknown process.
+    #[must_use]
+    pub fn threads(self, process_entity_id: u32) -> Vec<ThreadInfo<'a>> {
+        let process = self.find(process_entity_id).and_then(|index| self.info(index));
+        let leader = |process: ProcessInfo<'a>| ThreadInfo {
+            entity_id: process.entity_id,
+            process_entity_id: process.entity_id,
+            host_tid: process.host_pid,
+            tid: process.pid,
+            host_pid: process.host_pid,
+            name: process.name,
+            start_ns: process.start_ns,
+            exit_ns: process.leader_exit_ns,
+            uid: process.uid,
+            gid: process.gid,
+        };
+        process.map(leader).into_iter().collect()
+    }
+
+    /// Every process that is known, dead or alive, by start time, host pid and entity id.
+    #[must_use]
+    pub fn all(self) -> Vec<ProcessInfo<'a>> {
+        let mut infos: Vec<_> = (0..self.store.len())
+            .filter_map(|position| self.info(Index::at(position)))
+            .collect();
+        infos.sort_by_key(|info| (info.start_ns, info.host_pid, info.entity_id));
+        infos
+    }
+
     fn find(self, entity_id: u32) -> Option<Index> {
         Some(last_until(self.store.by_id.get(&entity_id)?, self.seq)?.1)
     }
 
-    fn info(self, index: Index) -> Option<ProcessInfo<'a>> {
+    pub(super) fn info(self, index: Index) -> Option<ProcessInfo<'a>> {
         let process = self.store.process(index);
         let facts = process.at(self.seq)?;
         let id = |index: Index| Some(self.store.process(index).at(self.seq)?.id);
@@ -194,6 +253,12 @@ impl<'a> ProcessesAt<'a> {
             host_ppid: facts.host_ppid,
             ppid: facts.ppid,
             name: self.store.texts.get(facts.name),
+            exec_name: "",
+            exe_file: None,
+            leader_exit_ns: process.exit.filter(|(seq, _)| *seq <= self.seq).map(|(_, ns)| ns),
+            exit_code: None,
+            exit_signal: None,
+            container_id: "",
             exe: self.store.texts.get(facts.exe),
             start_ns: facts.start_ns,
             exit_ns: process.exit.filter(|(seq, _)| *seq <= self.seq).map(|(_, ns)| ns),

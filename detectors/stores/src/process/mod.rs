@@ -12,10 +12,12 @@
 //! * A process has exited when its leader has.
 //! * Nothing is forgotten.
 
+mod answer;
 mod fold;
 mod history;
 mod snapshot;
 
+pub use answer::{Moment, ThreadInfo, Version};
 pub use history::ProcessesAt;
 pub use snapshot::TaskSnapshot;
 
@@ -64,6 +66,24 @@ impl ProcessStore {
     #[must_use]
     pub fn at(&self, seq: u64, time_ns: i64) -> ProcessesAt<'_> {
         ProcessesAt::new(self, seq, time_ns)
+    }
+
+    /// Every version of every process that is remembered: by process, in the order in which they were first seen or
+    /// mentioned, then by event.
+    pub fn history(&self) -> impl Iterator<Item = Version<'_>> {
+        (0..self.len())
+            .flat_map(move |position| {
+                let process = &self.processes[position];
+                process.versions().map(move |(from_seq, until_seq)| {
+                    let info = self.at(from_seq, 0).info(Index::at(position));
+                    info.map(|process| Version {
+                        from_seq,
+                        until_seq,
+                        process,
+                    })
+                })
+            })
+            .flatten()
     }
 
     /// The latest incarnation of `id`.
