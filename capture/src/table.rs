@@ -103,13 +103,15 @@ impl FromStr for Table {
             }
             debug_assert_eq!(known, OTHER);
         }
-        let known =
-            |prefix, is_known: fn(&str) -> bool| path.strip_prefix(prefix).filter(|name| is_known(name));
-        if let Some(store) = known("stores/", |name| Stores::input_names().contains(&name)) {
-            return Self::store(store);
+        if let Some(store) = path.strip_prefix("stores/") {
+            let table = Self::store(store)?;
+            let known = Stores::input_names().contains(&store);
+            return Ok(if known { table } else { Self::Unknown(path.to_owned()) });
         }
-        if let Some(store) = known("keyframes/", Stores::is_keyframe_name) {
-            return Self::keyframe(store);
+        if let Some(store) = path.strip_prefix("keyframes/") {
+            let table = Self::keyframe(store)?;
+            let known = Stores::is_keyframe_name(store);
+            return Ok(if known { table } else { Self::Unknown(path.to_owned()) });
         }
         match path {
             "process" => Ok(Self::Process),
