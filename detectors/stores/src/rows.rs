@@ -237,6 +237,11 @@ impl<'a, T: Cell> Column<'a, T> {
         Ok(Self(Some(typed)))
     }
 
+    /// The array, unless the column is missing.
+    pub(crate) fn array(&self) -> Option<&'a T::Array> {
+        self.0
+    }
+
     pub(crate) fn value(&self, row: usize) -> T {
         match self.0 {
             Some(array) => T::value(array, row),

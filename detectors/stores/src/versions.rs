@@ -19,6 +19,18 @@ impl<T> Versions<T> {
         }
     }
 
+    /// The value as of event `seq`, which does not come before those of earlier calls: a new one unless there is one for this
+    /// event.
+    pub(crate) fn entry(&mut self, seq: u64) -> &mut T
+    where
+        T: Default,
+    {
+        if self.latest().is_none_or(|(last, _)| last != seq) {
+            self.0.push((seq, T::default()));
+        }
+        &mut self.0.last_mut().expect("one has been pushed").1
+    }
+
     /// What it was as of event `seq`; nothing before the first value.
     pub(crate) fn at(&self, seq: u64) -> Option<&T> {
         let after = self.0.partition_point(|(since, _)| *since <= seq);

@@ -51,10 +51,12 @@ pub trait KernelSymbolStore: DataStore {
         Ok(symbols)
     }
 
-    /// The symbol whose code or data `address` lies in: the last one that starts at or before it.
+    /// The symbol whose code or data `address` lies in: the last one that starts at or before it; the first of the kernel's table,
+    /// if several do.
     ///
     /// # Errors
-    /// As [`resolve_symbol_by_address`](Self::resolve_symbol_by_address).
+    /// As [`resolve_symbol_by_address`](Self::resolve_symbol_by_address). Not found, too, if the symbol starts more than 1 MiB before
+    /// the address: the table has no sizes, and what lies far from all symbols belongs to none.
     fn containing_symbol(&self, address: u64) -> Result<SymbolInfo<'_>, StoreError>;
 
     /// Whether `address` lies in the code of the kernel itself (`_stext` up to, but not including, `_etext`).
