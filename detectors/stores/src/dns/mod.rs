@@ -1,84 +1,112 @@
-//! The DNS store.
+//! The DNS store: what names and addresses meant, as of any event.
+//!
+//! It is fed with the responses that `net_packet_dns` and `net_packet_dns_response` events show (in `record`), and keeps them
+//! as a graph (in `graph`): nodes are names and addresses, links are records of the types A, AAAA, CNAME, PTR, MX and SRV
+//! that lead from what they are about to what they say. Rules:
+//!
+//! * A record holds from the moment at which it was seen until its time to live has passed, both inclusive, by the times of
+//!   events. Every response with it counts for itself: a later one with a shorter time does not take back an earlier one.
+//!   A record seen twice in one response, or in two events about one response, is one.
+//! * A name that was asked for and got any answer stays known, whatever becomes of the answers. Anything else is known while a
+//!   record about it, or leading to it, holds.
+//! * Names are compared without regard to ASCII case and to a dot at the end, as DNS has it, and given in the case in which
+//!   they were seen first.
+//! * The name under which an address is looked up (`4.3.2.1.in-addr.arpa`) means the address, 1.2.3.4. Addresses are compared
+//!   by value; one that is mapped from IPv4 into IPv6 is the IPv4 address.
+//! * An answer is about the name that it carries, in whatever order the answers come. Types that lead nowhere (TXT, NS, SOA …)
+//!   and records that say that there is no host (MX to the root) are not kept. What is said of the root is not kept.
+//! * A question is answered with what leads to its subject and what its subject leads to (in `view`), each name and address
+//!   once, so loops end. What an address leads to is not said of the names that lead to it: whoever owns an address
+//!   may give it any name.
+//! * What ended longer ago than records are retained for, and was not asked for since, is forgotten.
 
-use arrow::array::RecordBatch;
-use detectors_api::event::Event;
-use detectors_api::stores::{self, DataStore, Entity, Health, Metrics, Store, StoreError};
+mod fold;
+mod graph;
+mod keyframe;
+mod name;
+mod record;
+mod view;
 
-use crate::fold::Fold;
-use crate::rows::RowsError;
+use graph::{Graph, Link, LinkId, NodeId, Sighting};
+
+pub use keyframe::DnsState;
+pub use record::{DnsRecord, RecordType};
+pub use view::{DnsAt, MAX_LINKS, MAX_NODES};
 
 /// The DNS store of a recording, with its history.
 #[derive(Debug, Default)]
-pub struct DnsStore {}
+pub struct DnsStore {
+    graph: Graph,
+    /// What ended before this moment (ns since the Unix epoch) is forgotten, as of which event; both rise.
+    horizons: Vec<(u64, i64)>,
+    /// The horizon of which the graph was last cleared.
+    cleared: Option<i64>,
+    /// Links and nodes that may have something to merge.
+    changed_links: Vec<LinkId>,
+    changed_nodes: Vec<NodeId>,
+    unusable: u64,
+}
 
 impl DnsStore {
     /// The store as of event `seq`, whose time is `time_ns` (ns since the Unix epoch).
     #[must_use]
     pub fn at(&self, seq: u64, time_ns: i64) -> DnsAt<'_> {
-        DnsAt {
-            store: self,
-            seq,
-            time_ns,
+        DnsAt::new(self, seq, time_ns)
+    }
+
+    /// Every record of every response, by sequence number and, within a response, in the order in which records were first
+    /// seen. Where history has been compacted, one row stands for the responses that held without a gap: it was seen with
+    /// the first of them, and holds as the last one says.
+    #[must_use]
+    pub fn history(&self) -> Vec<DnsRecord<'_>> {
+        let links = self.graph.links().iter();
+        let mut records: Vec<_> = links
+            .flat_map(|link| {
+                let sightings = link.sightings().iter();
+                sightings.map(|sighting| self.record(link, sighting, sighting.seq))
+            })
+            .collect();
+        records.sort_by_key(|record| record.seq);
+        records
+    }
+
+    /// Number of events of which something could not be used: responses without a timestamp or with other than one
+    /// question, addresses that are none.
+    #[must_use]
+    pub fn unusable_events(&self) -> u64 {
+        self.unusable
+    }
+
+    /// What ended before is forgotten as of an event; nothing, where there is no such moment.
+    fn horizon(&self, seq: u64) -> i64 {
+        let after = self.horizons.partition_point(|(since, _)| *since <= seq);
+        after
+            .checked_sub(1)
+            .map_or(i64::MIN, |last| self.horizons[last].1)
+    }
+
+    /// What has been forgotten by now.
+    fn floor(&self) -> i64 {
+        self.horizon(u64::MAX)
+    }
+
+    /// A sighting of a link, as a record with texts as of event `seq`.
+    fn record<'a>(&'a self, link: &Link, sighting: &Sighting, seq: u64) -> DnsRecord<'a> {
+        let name = |id| self.graph.node(id).name(seq);
+        DnsRecord {
+            seq: sighting.seq,
+            time_ns: sighting.from,
+            question: name(sighting.question),
+            question_type: self.graph.question_type(sighting.question_type),
+            name: name(link.from),
+            record_type: link.record_type,
+            value: if link.record_type.is_address() {
+                self.graph.node(link.to).text(seq).into()
+            } else {
+                name(link.to)
+            },
+            ttl: sighting.ttl,
+            valid_until_ns: sighting.until,
         }
-    }
-}
-
-impl Fold for DnsStore {
-    fn event_types(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    fn input(&mut self, _seq: u64, _rows: &RecordBatch) -> Result<(), RowsError> {
-        Ok(())
-    }
-
-    fn event(&mut self, _event: &Event<'_>) {}
-
-    fn keyframe(&self) -> Option<RecordBatch> {
-        None
-    }
-
-    fn restore(&mut self, _seq: u64, _rows: &RecordBatch) -> Result<(), RowsError> {
-        Ok(())
-    }
-
-    fn weight(&self) -> u64 {
-        0
-    }
-
-    fn compact(&mut self, _seq: u64) {}
-
-    fn forget(&mut self, _seq: u64, _horizon_ns: u64) {}
-}
-
-/// The DNS store as of one event.
-#[derive(Clone, Copy, Debug)]
-pub struct DnsAt<'a> {
-    store: &'a DnsStore,
-    seq: u64,
-    time_ns: i64,
-}
-
-impl DataStore for DnsAt<'_> {
-    fn name(&self) -> &str {
-        Store::Dns.name()
-    }
-
-    fn health(&self) -> Health {
-        Health::healthy(self.time_ns)
-    }
-
-    fn metrics(&self) -> Metrics {
-        Metrics::default()
-    }
-}
-
-impl stores::DnsStore for DnsAt<'_> {
-    fn get_dns_response(&self, query: &str) -> Result<stores::DnsResponse<'_>, StoreError> {
-        Err(StoreError::not_found(
-            Store::Dns,
-            "get_dns_response",
-            Entity::Dns(query.into()),
-        ))
     }
 }

@@ -1,0 +1,470 @@
+//! Names and addresses, the links between them, and when they were seen.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
+
+use super::name::{Subject, reverse_name, trim};
+use super::record::RecordType;
+
+/// A name or an address, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct NodeId(u32);
+
+/// A link, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LinkId(u32);
+
+/// The type of a question, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TypeId(u32);
+
+macro_rules! places {
+    ($($id:ident),*) => {$(
+        impl $id {
+            /// # Panics
+            /// Beyond 2³² entries, long after memory has run out.
+            fn at(position: usize) -> Self {
+                Self(u32::try_from(position).expect("fewer than 2^32 entries"))
+            }
+
+            fn position(self) -> usize {
+                self.0 as usize
+            }
+        }
+    )*};
+}
+places!(NodeId, LinkId, TypeId);
+
+/// What a node stands for.
+#[derive(Clone, Debug)]
+enum Key {
+    /// In lower case.
+    Name(Arc<str>),
+    Address(IpAddr),
+}
+
+/// A name or an address.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    key: Key,
+    /// Its text, from which event on: as it was first seen, and first seen again after it was forgotten. Never empty.
+    texts: Vec<(u64, Arc<str>)>,
+    /// When it was last asked for, as of which event; rises.
+    asked: Vec<(u64, i64)>,
+    /// What is known of it, or through questions for it, ends here: ns since the Unix epoch.
+    until: i64,
+    /// Links that lead away, in the order in which they were first seen.
+    out: Vec<LinkId>,
+    /// Links that lead here, in that order.
+    back: Vec<LinkId>,
+}
+
+/// A record: what leads from one node to another.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) from: NodeId,
+    pub(super) record_type: RecordType,
+    pub(super) to: NodeId,
+    /// When it was seen, by sequence number; never empty.
+    sightings: Vec<Sighting>,
+    /// The last moment at which it holds: ns since the Unix epoch.
+    until: i64,
+}
+
+/// A response with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sighting {
+    pub(super) seq: u64,
+    /// It holds from here …
+    pub(super) from: i64,
+    /// … to here, inclusive: ns since the Unix epoch.
+    pub(super) until: i64,
+    /// Seconds.
+    pub(super) ttl: u32,
+    pub(super) question: NodeId,
+    pub(super) question_type: TypeId,
+    /// The one that holds longest, of all up to this one.
+    longest: u32,
+}
+
+impl Sighting {
+    pub(super) fn new(
+        seq: u64,
+        from: i64,
+        until: i64,
+        ttl: u32,
+        question: NodeId,
+        question_type: TypeId,
+    ) -> Self {
+        Self {
+            seq,
+            from,
+            until,
+            ttl,
+            question,
+            question_type,
+            longest: 0,
+        }
+    }
+
+    fn holds(&self, now: i64) -> bool {
+        self.from <= now && now <= self.until
+    }
+}
+
+impl Node {
+    pub(super) fn is_address(&self) -> bool {
+        matches!(self.key, Key::Address(_))
+    }
+
+    /// Its text as of an event: a name in the case in which it was first seen, or an address.
+    pub(super) fn text(&self, seq: u64) -> &str {
+        let after = self.texts.partition_point(|(since, _)| *since <= seq);
+        &self.texts[after.saturating_sub(1)].1
+    }
+
+    /// Its name as of an event: of an address, the one under which it is looked up.
+    pub(super) fn name(&self, seq: u64) -> Cow<'_, str> {
+        match self.key {
+            Key::Name(_) => Cow::Borrowed(self.text(seq)),
+            Key::Address(address) => Cow::Owned(reverse_name(address)),
+        }
+    }
+
+    /// When it was last asked for as of an event: ns since the Unix epoch.
+    pub(super) fn asked(&self, seq: u64) -> Option<i64> {
+        let after = self.asked.partition_point(|(since, _)| *since <= seq);
+        Some(self.asked[after.checked_sub(1)?].1)
+    }
+
+    /// The last time at which it was asked for, and the event that told it.
+    pub(super) fn last_asked(&self) -> Option<(u64, i64)> {
+        self.asked.last().copied()
+    }
+
+    pub(super) fn until(&self) -> i64 {
+        self.until
+    }
+
+    pub(super) fn out(&self) -> &[LinkId] {
+        &self.out
+    }
+
+    pub(super) fn back(&self) -> &[LinkId] {
+        &self.back
+    }
+}
+
+impl Link {
+    pub(super) fn since(&self) -> u64 {
+        self.sightings[0].seq
+    }
+
+    pub(super) fn until(&self) -> i64 {
+        self.until
+    }
+
+    pub(super) fn sightings(&self) -> &[Sighting] {
+        &self.sightings
+    }
+
+    /// A sighting as of event `seq` by which it holds at `now`; the latest, or the longest, if several do.
+    pub(super) fn holds(&self, seq: u64, now: i64) -> Option<&Sighting> {
+        let known = self.sightings.partition_point(|sighting| sighting.seq <= seq);
+        let latest = self.sightings[..known].last()?;
+        let longest = &self.sightings[latest.longest as usize];
+        if let Some(found) = [latest, longest].into_iter().find(|sighting| sighting.holds(now)) {
+            return Some(found);
+        }
+        // Timestamps went back, or the question is about the past.
+        self.sightings[..known]
+            .iter()
+            .rev()
+            .take_while(|sighting| self.sightings[sighting.longest as usize].until >= now)
+            .find(|sighting| sighting.holds(now))
+    }
+
+    /// The link as questions about later events know it.
+    pub(super) fn merged(&self) -> Self {
+        let mut merged = self.clone();
+        merged.merge(u64::MAX);
+        merged
+    }
+
+    fn see(&mut self, mut sighting: Sighting) {
+        let place = u32::try_from(self.sightings.len()).expect("fewer than 2^32 sightings");
+        let before = self.sightings.last().map(|last| last.longest);
+        sighting.longest = before
+            .filter(|longest| self.sightings[*longest as usize].until > sighting.until)
+            .unwrap_or(place);
+        self.until = self.until.max(sighting.until);
+        self.sightings.push(sighting);
+    }
+
+    /// Makes one of sightings before `seq` whose times overlap: later questions know all of them.
+    fn merge(&mut self, seq: u64) {
+        let after = self.sightings.partition_point(|sighting| sighting.seq < seq);
+        let later = self.sightings.split_off(after);
+        let mut earlier = std::mem::take(&mut self.sightings);
+        earlier.sort_by_key(|sighting| (sighting.from, sighting.seq));
+        earlier.dedup_by(|next, kept| {
+            let overlaps = next.from <= kept.until;
+            if overlaps && next.until > kept.until {
+                *kept = Sighting {
+                    seq: kept.seq,
+                    from: kept.from,
+                    ..*next
+                };
+            }
+            overlaps
+        });
+        for sighting in earlier.into_iter().chain(later) {
+            self.see(sighting);
+        }
+    }
+}
+
+/// All nodes and links.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    names: HashMap<Arc<str>, NodeId>,
+    addresses: HashMap<IpAddr, NodeId>,
+    by_ends: HashMap<(NodeId, RecordType, NodeId), LinkId>,
+    types: Vec<Box<str>>,
+    by_type: HashMap<Box<str>, TypeId>,
+}
+
+impl Graph {
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(super) fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.position()]
+    }
+
+    pub(super) fn link(&self, id: LinkId) -> &Link {
+        &self.links[id.position()]
+    }
+
+    pub(super) fn question_type(&self, id: TypeId) -> &str {
+        &self.types[id.position()]
+    }
+
+    pub(super) fn find(&self, subject: &Subject<'_>) -> Option<NodeId> {
+        match subject {
+            Subject::Name(name) => self.names.get(name.as_ref()).copied(),
+            Subject::Address(address) => self.addresses.get(address).copied(),
+        }
+    }
+
+    /// The node of a name in a message, of which something is known until `until`. What ended before `floor` has been
+    /// forgotten.
+    pub(super) fn name(&mut self, seq: u64, floor: i64, name: &str, until: i64) -> NodeId {
+        self.touch(seq, floor, Subject::of_name(name), trim(name), until)
+    }
+
+    /// The node of an address in a message.
+    pub(super) fn address(&mut self, seq: u64, floor: i64, address: IpAddr, until: i64) -> NodeId {
+        self.touch(seq, floor, Subject::of_address(address), "", until)
+    }
+
+    fn touch(&mut self, seq: u64, floor: i64, subject: Subject<'_>, text: &str, until: i64) -> NodeId {
+        let id = match self.find(&subject) {
+            Some(id) => id,
+            None => self.add(seq, subject, text),
+        };
+        let node = &mut self.nodes[id.position()];
+        if node.until < floor
+            && let Key::Name(lower) = &node.key
+            && node.text(seq) != text
+        {
+            let text = shared(lower, text);
+            node.texts.push((seq, text));
+        }
+        node.until = node.until.max(until);
+        id
+    }
+
+    fn add(&mut self, seq: u64, subject: Subject<'_>, text: &str) -> NodeId {
+        let id = NodeId::at(self.nodes.len());
+        let (key, text) = match subject {
+            Subject::Name(name) => {
+                let lower: Arc<str> = Arc::from(name);
+                self.names.insert(Arc::clone(&lower), id);
+                let text = shared(&lower, text);
+                (Key::Name(lower), text)
+            }
+            Subject::Address(address) => {
+                self.addresses.insert(address, id);
+                (Key::Address(address), Arc::from(address.to_string()))
+            }
+        };
+        self.nodes.push(Node {
+            key,
+            texts: vec![(seq, text)],
+            asked: Vec::new(),
+            until: i64::MIN,
+            out: Vec::new(),
+            back: Vec::new(),
+        });
+        id
+    }
+
+    /// Notes that somebody asked for a node.
+    pub(super) fn ask(&mut self, id: NodeId, seq: u64, time: i64) {
+        let asked = &mut self.nodes[id.position()].asked;
+        if asked.last().is_none_or(|(_, last)| *last < time) {
+            asked.push((seq, time));
+        }
+    }
+
+    /// Notes a record. What ended before `floor` has been forgotten. `None` if it was seen just like this before.
+    pub(super) fn see(
+        &mut self,
+        (from, record_type, to): (NodeId, RecordType, NodeId),
+        floor: i64,
+        sighting: Sighting,
+    ) -> Option<LinkId> {
+        let known = self.by_ends.get(&(from, record_type, to)).copied();
+        // One that was forgotten comes back as a new one, with a new place in the order.
+        if let Some(id) = known.filter(|id| self.link(*id).until >= floor) {
+            let link = &mut self.links[id.position()];
+            let last = link.sightings[link.sightings.len() - 1];
+            if (last.from, last.until) == (sighting.from, sighting.until) {
+                return None;
+            }
+            link.see(sighting);
+            return Some(id);
+        }
+        let id = LinkId::at(self.links.len());
+        self.by_ends.insert((from, record_type, to), id);
+        self.nodes[from.position()].out.push(id);
+        self.nodes[to.position()].back.push(id);
+        let mut link = Link {
+            from,
+            record_type,
+            to,
+            sightings: Vec::new(),
+            until: i64::MIN,
+        };
+        link.see(sighting);
+        self.links.push(link);
+        Some(id)
+    }
+
+    /// The number of a type of question.
+    pub(super) fn type_id(&mut self, name: &str) -> TypeId {
+        if let Some(id) = self.by_type.get(name) {
+            return *id;
+        }
+        let id = TypeId::at(self.types.len());
+        self.types.push(name.into());
+        self.by_type.insert(name.into(), id);
+        id
+    }
+
+    /// Makes one of what later questions than event `seq` cannot tell apart. Returns whether there is more to do later.
+    pub(super) fn merge_link(&mut self, id: LinkId, seq: u64) -> bool {
+        let link = &mut self.links[id.position()];
+        link.merge(seq);
+        link.sightings.last().is_some_and(|last| last.seq >= seq)
+    }
+
+    /// As [`merge_link`](Self::merge_link), for the times at which a node was asked for.
+    pub(super) fn merge_node(&mut self, id: NodeId, seq: u64) -> bool {
+        let asked = &mut self.nodes[id.position()].asked;
+        let earlier = asked.partition_point(|(since, _)| *since < seq);
+        asked.drain(..earlier.saturating_sub(1));
+        asked.last().is_some_and(|(since, _)| *since >= seq)
+    }
+
+    /// The graph without what ended before `floor`, and where its nodes and links are now.
+    pub(super) fn without(self, floor: i64) -> (Self, Moved) {
+        let mut kept = Self {
+            types: self.types,
+            by_type: self.by_type,
+            ..Self::default()
+        };
+        let mut moved = Moved {
+            nodes: HashMap::new(),
+            links: HashMap::new(),
+        };
+        for (position, node) in self.nodes.into_iter().enumerate() {
+            if node.until < floor {
+                continue;
+            }
+            let id = NodeId::at(kept.nodes.len());
+            moved.nodes.insert(NodeId::at(position), id);
+            match &node.key {
+                Key::Name(name) => _ = kept.names.insert(Arc::clone(name), id),
+                Key::Address(address) => _ = kept.addresses.insert(*address, id),
+            }
+            kept.nodes.push(Node {
+                out: Vec::new(),
+                back: Vec::new(),
+                ..node
+            });
+        }
+        for (position, mut link) in self.links.into_iter().enumerate() {
+            if link.until < floor {
+                continue;
+            }
+            // Both ends and the questions are known for as long as the link holds.
+            let (Some(from), Some(to)) = (moved.node(link.from), moved.node(link.to)) else {
+                continue;
+            };
+            (link.from, link.to) = (from, to);
+            let sightings = std::mem::take(&mut link.sightings);
+            for mut sighting in sightings {
+                if sighting.until >= floor
+                    && let Some(question) = moved.node(sighting.question)
+                {
+                    sighting.question = question;
+                    link.see(sighting);
+                }
+            }
+            let id = LinkId::at(kept.links.len());
+            moved.links.insert(LinkId::at(position), id);
+            kept.by_ends.insert((from, link.record_type, to), id);
+            kept.nodes[from.position()].out.push(id);
+            kept.nodes[to.position()].back.push(id);
+            kept.links.push(link);
+        }
+        (kept, moved)
+    }
+}
+
+/// Where nodes and links have gone.
+pub(super) struct Moved {
+    nodes: HashMap<NodeId, NodeId>,
+    links: HashMap<LinkId, LinkId>,
+}
+
+impl Moved {
+    pub(super) fn node(&self, id: NodeId) -> Option<NodeId> {
+        self.nodes.get(&id).copied()
+    }
+
+    pub(super) fn link(&self, id: LinkId) -> Option<LinkId> {
+        self.links.get(&id).copied()
+    }
+}
+
+/// `text`, sharing memory with `lower` where they are equal.
+fn shared(lower: &Arc<str>, text: &str) -> Arc<str> {
+    if **lower == *text {
+        Arc::clone(lower)
+    } else {
+        Arc::from(text)
+    }
+}
