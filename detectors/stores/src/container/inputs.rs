@@ -188,4 +188,34 @@ impl ContainerInput {
     pub(super) fn kind(&self) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == self.kind)
     }
+
+    /// What a runtime told.
+    pub(super) fn into_facts(self) -> ContainerFacts {
+        let pod = Pod {
+            name: self.pod_name.unwrap_or_default(),
+            uid: self.pod_uid.unwrap_or_default(),
+            namespace: self.pod_namespace.unwrap_or_default(),
+            sandbox: self.pod_sandbox.unwrap_or_default(),
+        };
+        ContainerFacts {
+            runtime: self
+                .runtime
+                .as_deref()
+                .and_then(Runtime::from_name)
+                .unwrap_or_default(),
+            name: self.name.unwrap_or_default(),
+            image: self.image.unwrap_or_default(),
+            image_digest: self.image_digest.unwrap_or_default(),
+            started_ns: self.started_ns,
+            pod: pod.or_none(),
+        }
+    }
+}
+
+impl Pod {
+    /// This, if there is such a pod: it has a name or a UID.
+    #[must_use]
+    pub fn or_none(self) -> Option<Self> {
+        (!self.name.is_empty() || !self.uid.is_empty()).then_some(self)
+    }
 }
