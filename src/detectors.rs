@@ -2,6 +2,7 @@
 
 use capture::CaptureReader;
 use detectors_api::detector::EventDetector;
+use detectors_api::stores::Store;
 use detectors_builtin::detectors;
 use detectors_engine::{Engine, EngineBuilder};
 
@@ -10,11 +11,17 @@ use crate::exit::Failure;
 /// What `--detectors` accepts, for help texts.
 pub(crate) const HELP: &str = "Which detectors: `builtin` or `all`, detector ids (TRC-105), or names of events they produce; separated by commas";
 
-/// The engine with the chosen detectors, for events that carry `enrichments`. Detectors that cannot run are reported on stderr.
-pub(crate) fn engine(choice: &str, enrichments: &[String]) -> Result<Engine, Failure> {
+/// The engine with the chosen detectors, for a recording with `enrichments` and `stores`. Detectors that cannot run are
+/// reported on stderr.
+pub(crate) fn engine(
+    choice: &str,
+    enrichments: &[String],
+    stores: impl IntoIterator<Item = Store>,
+) -> Result<Engine, Failure> {
     let registered = EngineBuilder::new()
         .detectors(choose(choice)?)
         .enrichments(enrichments)
+        .stores(stores)
         .build();
     for refusal in registered.refusals {
         tracing::warn!("refused: {refusal}");

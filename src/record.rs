@@ -151,7 +151,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = config(args)?;
-    let mut watch = Watch::new(args.progress, detection(args)?);
+    let mut watch = Watch::new(args.progress, detection(args, &config)?);
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
     let result = live::record(&config, &mut watch, &mut stop);
@@ -198,7 +198,7 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
 }
 
 /// The observer that runs detectors over what is recorded.
-fn detection(args: &Args) -> Result<Option<LiveDetection<io::Stdout>>, Failure> {
+fn detection(args: &Args, config: &live::Config) -> Result<Option<LiveDetection<io::Stdout>>, Failure> {
     let Some(detectors) = &args.detectors else {
         return Ok(None);
     };
@@ -207,7 +207,7 @@ fn detection(args: &Args) -> Result<Option<LiveDetection<io::Stdout>>, Failure> 
     } else {
         &[]
     };
-    let engine = detectors::engine(detectors, enrichments)?;
+    let engine = detectors::engine(detectors, enrichments, config.stores())?;
     let format = match args.output {
         Some(DetectionForm::Ndjson) => Format::Ndjson,
         Some(DetectionForm::Table) => Format::Table {

@@ -105,7 +105,13 @@ fn range(args: &Args, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Fai
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let reader = opened::open(&args.capture)?;
-    let engine = detectors::engine(&args.detectors, &reader.manifest().header.enrichments)?;
+    let seq = range(args, &reader)?;
+    let stores = reader.stores(*seq.start()).map_err(opened::failure)?;
+    let engine = detectors::engine(
+        &args.detectors,
+        &reader.manifest().header.enrichments,
+        stores.available(),
+    )?;
     for warning in engine.unmet(&detectors::recorded_events(&reader)) {
         tracing::warn!("{warning}");
     }
@@ -130,7 +136,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut writer = Writer::new(format, args.destination.open()?);
     let mut failed = false;
     let options = Options {
-        seq: range(args, &reader)?,
+        seq,
         batch_size: args.batch_size as usize,
         ..Options::default()
     };
@@ -141,6 +147,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             replay::run(
                 &reader,
                 engine,
+                stores,
                 &options,
                 |detections| {
                     for detection in detections {

@@ -106,12 +106,20 @@ impl FromStr for Table {
         if let Some(store) = path.strip_prefix("stores/") {
             let table = Self::store(store)?;
             let known = Stores::input_names().contains(&store);
-            return Ok(if known { table } else { Self::Unknown(path.to_owned()) });
+            return Ok(if known {
+                table
+            } else {
+                Self::Unknown(path.to_owned())
+            });
         }
         if let Some(store) = path.strip_prefix("keyframes/") {
             let table = Self::keyframe(store)?;
             let known = Stores::is_keyframe_name(store);
-            return Ok(if known { table } else { Self::Unknown(path.to_owned()) });
+            return Ok(if known {
+                table
+            } else {
+                Self::Unknown(path.to_owned())
+            });
         }
         match path {
             "process" => Ok(Self::Process),

@@ -122,6 +122,7 @@ fn detections(reader: &CaptureReader) -> Result<(u64, String), replay::Error> {
     replay::run(
         reader,
         registered.engine,
+        reader.stores(0)?,
         &Options::default(),
         |detections| {
             for detection in detections {

@@ -33,6 +33,7 @@ impl Default for Options {
 
 /// Runs `engine` over `reader`'s capture and hands its detections to `sink`, in order. Gives back the engine, for its counts.
 ///
+/// `stores` are the capture's ([`CaptureReader::stores`]) for the first sequence number of the range, or for one before it.
 /// Events are read a window at a time, in parallel, on the current rayon pool. `progress` is told how many sequence numbers are
 /// done.
 ///
@@ -41,11 +42,11 @@ impl Default for Options {
 pub fn run(
     reader: &CaptureReader,
     mut engine: Engine,
+    mut stores: Stores,
     options: &Options,
     mut sink: impl FnMut(Vec<Detection>) -> Result<(), Error>,
     mut progress: impl FnMut(u64),
 ) -> Result<Engine, Error> {
-    let mut stores = reader.stores(*options.seq.start())?;
     let for_stores = Stores::event_types();
     let mut for_all = engine.subscribed_events();
     for_all.extend(&for_stores);

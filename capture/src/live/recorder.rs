@@ -72,6 +72,12 @@ impl Config {
             argv: Vec::new(),
         }
     }
+
+    /// The stores that detectors can ask while this is recorded, and later.
+    #[must_use]
+    pub fn stores(&self) -> Vec<Store> {
+        vec![Store::Container, Store::Process, Store::Syscall]
+    }
 }
 
 /// A recording that has begun.

@@ -164,10 +164,11 @@ impl Stores {
         types
     }
 
-    /// Takes what holds since event `input.seq`. It takes effect when that event is applied.
+    /// Takes what holds since event `input.seq`. It takes effect when that event is applied; what holds from the beginning, at
+    /// once.
     ///
     /// # Errors
-    /// If there is no such store, or the event has been applied already.
+    /// If there is no such store, or the event has been applied already, or the rows cannot be read.
     pub fn add_input(&mut self, input: Input) -> Result<(), FoldError> {
         if input.seq < self.settled {
             return Err(FoldError::LateInput {
@@ -181,7 +182,8 @@ impl Stores {
         }
         let after = self.queue.partition_point(|other| other.seq <= input.seq);
         self.queue.insert(after, input);
-        Ok(())
+        // So that it is known from the beginning which stores there are.
+        self.take_inputs(0)
     }
 
     /// Applies the events of the next stretch of the order, however they are cut into batches: all up to, but not including,
