@@ -9,7 +9,7 @@ use detectors_api::stores::{
 };
 
 use crate::container::{ContainerStore, ContainersAt};
-use crate::custom::{CustomStores, CustomStoresAt};
+use crate::custom::{CUSTOM, CustomStores, CustomStoresAt};
 use crate::dns::{DnsAt, DnsStore};
 use crate::fold::Fold;
 use crate::process::{ProcessStore, ProcessesAt};
@@ -20,9 +20,6 @@ use crate::system::{SystemAt, SystemStore};
 
 /// Sweeps in the time for which ended things are kept.
 const SWEEPS: u64 = 8;
-
-/// The input table of all custom stores.
-const CUSTOM: &str = "custom";
 
 /// What is fixed for a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -506,7 +503,7 @@ impl stores::Stores for StoresAt<'_> {
 
     fn list(&self) -> Vec<&str> {
         let mut names = self.stores.available.clone();
-        names.extend(self.stores.custom.names());
+        names.extend(self.custom.names());
         names.sort_unstable();
         names
     }

@@ -42,6 +42,12 @@ impl<T> Versions<T> {
         self.0.last().map(|(since, value)| (*since, value))
     }
 
+    /// Number of values that are kept.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is a value at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

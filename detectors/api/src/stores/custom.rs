@@ -102,6 +102,22 @@ pub trait IpReputationStore: DataStore {
     /// Not found for an address that no source knows, unhealthy without a store.
     fn get_reputation(&self, ip: &str) -> Result<&Reputation, StoreError>;
 
+    /// What is known about several addresses; those that no source knows are missing.
+    ///
+    /// # Errors
+    /// Unhealthy without a store.
+    fn check_ips<'a>(&self, ips: &[&'a str]) -> Result<BTreeMap<&'a str, &Reputation>, StoreError> {
+        let mut known = BTreeMap::new();
+        for ip in ips {
+            match self.get_reputation(ip) {
+                Ok(reputation) => _ = known.insert(*ip, reputation),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(known)
+    }
+
     /// Whether the address is known to be bad.
     ///
     /// # Errors
