@@ -154,7 +154,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut watch = Watch::new(args.progress, detection(args, &config)?);
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
-    let result = live::record(&config, &mut watch, &mut stop);
+    let result = live::record(&config, None, &mut watch, &mut stop);
     watch.bar.finish_and_clear();
     let summary = result.map_err(failure)?;
     if let Some(detection) = watch.detection {

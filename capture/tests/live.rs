@@ -38,7 +38,7 @@ impl Recorded {
 /// Records a command; none, with a note that the test harness does not capture, where this machine has no sensor.
 fn record_command(config: Config) -> Option<Recorded> {
     let path = config.path.clone();
-    match record(&config, &mut NoObserver, &mut || false) {
+    match record(&config, None, &mut NoObserver, &mut || false) {
         Ok(summary) => {
             let reader = CaptureReader::open(&path).expect("the capture can be read");
             let events = reader
@@ -369,7 +369,7 @@ fn only_what_was_selected() {
 fn a_command_that_cannot_run_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let config = config(directory.path(), &["/no/such/program"]);
-    match record(&config, &mut NoObserver, &mut || false) {
+    match record(&config, None, &mut NoObserver, &mut || false) {
         Err(LiveError::Sensor(error)) => skip(&error.to_string()),
         Err(LiveError::Command { command, .. }) => assert_eq!(command, "/no/such/program"),
         other => panic!("{other:?}"),
@@ -592,7 +592,7 @@ fn record_until_killed(directory: &Path) {
     .map(OsString::from)
     .into();
     config.flush_interval = Duration::from_millis(50);
-    match record(&config, &mut acknowledged, &mut || false) {
+    match record(&config, None, &mut acknowledged, &mut || false) {
         Err(LiveError::Sensor(error)) => skip(&error.to_string()),
         other => panic!("{other:?}"),
     }

@@ -92,10 +92,17 @@ fn chosen(text: &str) -> Option<&str> {
     text.split_once('[')?.1.split_once(']').map(|(chosen, _)| chosen)
 }
 
-/// Whether container cgroups are in the unified hierarchy.
+/// Whether container cgroups are in the unified hierarchy: it is mounted in the usual place, or has the cpuset controller.
 #[must_use]
 pub fn cgroup_v2() -> bool {
     Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+        || !has_cpuset_v1(&fs::read_to_string("/proc/cgroups").unwrap_or_default())
+}
+
+/// Whether the cpuset controller has a hierarchy of its own, by the text of `/proc/cgroups`.
+fn has_cpuset_v1(controllers: &str) -> bool {
+    let mut lines = controllers.lines().map(|line| line.split_whitespace());
+    lines.any(|mut words| words.next() == Some("cpuset") && words.next() != Some("0"))
 }
 
 /// Capabilities that are needed and not effective. `CAP_SYS_ADMIN` stands for loading and attaching.
@@ -126,6 +133,8 @@ mod tests {
 
     #[test]
     fn words_and_masks_are_read() {
+        assert!(has_cpuset_v1("#subsys_name\thierarchy\ncpuset\t3\t1\t1\n"));
+        assert!(!has_cpuset_v1("cpuset\t0\t1\t1\ncpu\t1\t1\t1\n") && !has_cpuset_v1(""));
         assert_eq!(chosen("none [integrity] confidentiality\n"), Some("integrity"));
         assert_eq!(chosen("none\n"), None);
         assert_eq!(

@@ -1,176 +1,220 @@
-//! The container of a task, from the path of its cgroup.
+//! The containers of this machine, as far as they are known at each event.
+//!
+//! Control groups are known from the directories that exist at the start, from the events that make and remove them, and,
+//! where such an event was lost or not in scope, from the first event of a task inside. What is learnt beside events becomes
+//! inputs of the container store, so that it can say the same; they take effect before the event that is looked at.
 
 use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::DirEntryExt;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Shorter names of cgroups name no container, bytes.
-const SHORTEST: usize = 28;
+use detectors_api::proto;
+use detectors_api::stores::Runtime;
+use detectors_stores::container::{ContainerFacts, ContainerInput, container_of};
+use ebpf::abi::{Body, Cgroup, Header, Record};
+use ebpf::clock::{BootOffset, boot_ns};
 
-/// Container ids by cgroup id.
+use super::enrichment::EnrichmentAnswer;
+use super::hierarchy::{Directory, Hierarchy};
+
+/// Containers by control group.
 #[derive(Debug)]
 pub(super) struct Containers {
-    /// Where the hierarchy that cgroup ids refer to is mounted.
-    root: Option<PathBuf>,
-    known: HashMap<u64, Option<String>>,
+    hierarchy: Hierarchy,
+    offset: BootOffset,
+    /// The container of every control group that was looked at and not removed since, if it is in one.
+    cgroups: HashMap<u64, Option<Arc<str>>>,
+    containers: HashMap<Arc<str>, Container>,
+    inputs: Vec<ContainerInput>,
+    questions: Vec<(Arc<str>, Runtime)>,
+}
+
+#[derive(Debug, Default)]
+struct Container {
+    /// Whether its own program runs.
+    started: bool,
+    /// Number of its control groups.
+    cgroups: usize,
+    facts: ContainerFacts,
 }
 
 impl Containers {
-    /// The containers that exist.
-    pub(super) fn find(cgroup_v2: bool) -> Self {
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    /// The containers that exist. Their programs run already.
+    pub(super) fn find(cgroup_v2: bool, offset: BootOffset) -> Self {
         let mut containers = Self {
-            root: mount_point(&mounts, cgroup_v2),
-            known: HashMap::new(),
+            hierarchy: Hierarchy::find(cgroup_v2),
+            offset,
+            cgroups: HashMap::new(),
+            containers: HashMap::new(),
+            inputs: Vec::new(),
+            questions: Vec::new(),
         };
-        containers.scan();
+        for directory in containers.hierarchy.directories() {
+            containers.learn(&directory);
+        }
+        for container in containers.containers.values_mut() {
+            container.started = true;
+        }
         containers
     }
 
-    /// Id of the container of a cgroup.
-    pub(super) fn get(&mut self, cgroup_id: u64) -> Option<&str> {
-        if !self.known.contains_key(&cgroup_id) {
-            self.scan();
-            // A cgroup that is gone is not looked for again.
-            self.known.entry(cgroup_id).or_insert(None);
-        }
-        self.known.get(&cgroup_id)?.as_deref()
+    /// Whether the control groups of this machine can be looked at.
+    pub(super) fn can_look(&self) -> bool {
+        self.hierarchy.is_mounted()
     }
 
-    /// The ids that are known.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.known.values().flatten().map(String::as_str)
-    }
-
-    fn scan(&mut self) {
-        let Some(root) = self.root.clone() else { return };
-        let mut directories = vec![root.clone()];
-        while let Some(directory) = directories.pop() {
-            let Ok(entries) = fs::read_dir(&directory) else {
-                continue;
-            };
-            for entry in entries.flatten() {
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    let path = entry.path();
-                    let below = path.strip_prefix(&root).unwrap_or(&path);
-                    let id = container_id(&Path::new("/").join(below).to_string_lossy());
-                    self.known.entry(entry.ino()).or_insert(id);
-                    directories.push(path);
+    /// Takes in what a record says about control groups. Call it for every record, in order, before its event is made.
+    pub(super) fn follow(&mut self, record: &Record) {
+        match &record.body {
+            Body::CgroupMkdir(cgroup) if self.counts(cgroup) => self.made(cgroup),
+            Body::CgroupRmdir(cgroup) if self.counts(cgroup) => self.forget(cgroup.id),
+            Body::CgroupAttach(attach) if self.counts(&attach.cgroup) => {
+                let cgroup = &attach.cgroup;
+                if !self.cgroups.contains_key(&cgroup.id) {
+                    let found = self.hierarchy.at(&cgroup.path, cgroup.id);
+                    self.learn_or_pass(cgroup.id, found);
                 }
             }
+            _ => {}
+        }
+        let head = &record.head;
+        if !self.cgroups.contains_key(&head.cgroup_id) {
+            let found = self.hierarchy.by_id(head.cgroup_id, head.pid);
+            self.learn_or_pass(head.cgroup_id, found);
         }
     }
-}
 
-/// The mount point of the hierarchy: the unified one, or that of the cpuset controller.
-fn mount_point(mounts: &str, cgroup_v2: bool) -> Option<PathBuf> {
-    mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (path, kind, options) = (words.next()?, words.next()?, words.next()?);
-        let wanted = match cgroup_v2 {
-            true => kind == "cgroup2",
-            false => kind == "cgroup" && options.split(',').any(|option| option == "cpuset"),
+    /// Takes in what a runtime said.
+    pub(super) fn answered(&mut self, answer: EnrichmentAnswer) {
+        let now = self.now();
+        self.inputs.push(match answer.facts {
+            Ok(facts) => {
+                let input = ContainerInput::enriched(now, &answer.container, &facts);
+                if let Some(container) = self.containers.get_mut(answer.container.as_str()) {
+                    container.facts = facts;
+                }
+                input
+            }
+            Err(error) => ContainerInput::enrichment_failed(now, answer.container, error),
+        });
+    }
+
+    /// The program of the container that a task is in has been executed.
+    pub(super) fn start(&mut self, head: &Header) {
+        let id = self.cgroups.get(&head.cgroup_id).and_then(Option::as_ref);
+        if let Some(container) = id.and_then(|id| self.containers.get_mut(id)) {
+            container.started = true;
+        }
+    }
+
+    /// The container and the pod that a task is in.
+    pub(super) fn of(&self, head: &Header) -> Option<(proto::Container, Option<proto::K8s>)> {
+        let id = self.cgroups.get(&head.cgroup_id)?.as_ref()?;
+        let container = self.containers.get(id)?;
+        let facts = &container.facts;
+        let image = (!facts.image.is_empty()).then(|| proto::ContainerImage {
+            id: String::new(),
+            repo_digests: Some(facts.image_digest.clone())
+                .filter(|digest| !digest.is_empty())
+                .into_iter()
+                .collect(),
+            name: facts.image.clone(),
+        });
+        let pod = facts.pod.as_ref().map(|pod| proto::K8s {
+            pod: Some(proto::Pod {
+                name: pod.name.clone(),
+                uid: pod.uid.clone(),
+                ..proto::Pod::default()
+            }),
+            namespace: Some(proto::K8sNamespace {
+                name: pod.namespace.clone(),
+            }),
+        });
+        let container = proto::Container {
+            id: id.to_string(),
+            name: facts.name.clone(),
+            image,
+            started: container.started,
         };
-        wanted.then(|| PathBuf::from(path))
-    })
-}
+        Some((container, pod))
+    }
 
-/// The id of the innermost container in a path below the cgroup mount point.
-fn container_id(path: &str) -> Option<String> {
-    let components: Vec<&str> = path.split('/').collect();
-    components
-        .iter()
-        .enumerate()
-        .rev()
-        .find_map(|(index, component)| {
-            if component.len() < SHORTEST {
-                return None;
-            }
-            let name = component.strip_suffix(".scope").unwrap_or(component);
-            for prefix in ["docker-", "crio-", "cri-containerd-"] {
-                if let Some(id) = name.strip_prefix(prefix) {
-                    // Monitors of containers are in cgroups of their own.
-                    let monitor = prefix == "crio-" && id.starts_with("conmon-");
-                    return (!monitor).then(|| id.to_owned());
-                }
-            }
-            if let Some((_, id)) = component.rsplit_once(":cri-containerd:") {
-                return Some(id.to_owned());
-            }
-            if let Some(id) = name.strip_prefix("libpod-") {
-                return (!id.starts_with("conmon-")).then(|| id.to_owned());
-            }
-            let hex = |text: &str, len: usize| {
-                text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-            };
-            let plain = index > 0 && hex(name, 64);
-            let groups: Vec<&str> = name.split('-').collect();
-            let garden = matches!(groups.as_slice(), [first, rest @ ..]
-            if rest.len() == 4 && hex(first, 8) && rest.iter().all(|group| hex(group, 4)));
-            (plain || garden).then(|| name.to_owned())
-        })
-}
+    /// What the container store is to be told before the record's event.
+    pub(super) fn take_inputs(&mut self) -> Vec<ContainerInput> {
+        std::mem::take(&mut self.inputs)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// The containers that have become known since the last call, to be asked about.
+    pub(super) fn take_questions(&mut self) -> Vec<(Arc<str>, Runtime)> {
+        std::mem::take(&mut self.questions)
+    }
 
-    #[test]
-    fn ids_of_cgroup_paths() {
-        let one = "0123456789abcdef".repeat(4);
-        let two = "fedcba9876543210".repeat(4);
-        let upper = one.to_uppercase();
-        let garden = "0a1b2c3d-1111-2222-3333-4444";
-        for (path, id) in [
-            (format!("/system.slice/docker-{one}.scope"), Some(one.as_str())),
-            (format!("/docker/{one}"), Some(&one)),
-            (format!("/docker/{one}/init"), Some(&one)),
-            (format!("/docker/{one}/docker/{two}"), Some(&two)),
-            (format!("/docker/{upper}"), Some(&upper)),
-            (format!("/docker/{}", &one[1..]), None),
-            (format!("/pod1/{one}.scope"), Some(&one)),
-            (
-                format!("/kubepods/burstable/podX/{one}/a-directory-of-28-bytes-or-more"),
-                Some(&one),
-            ),
-            (format!("/x/cri-containerd-{one}.scope"), Some(&one)),
-            (
-                format!("/system.slice/x/kubepods-burstable-pod1.slice:cri-containerd:{one}"),
-                Some(&one),
-            ),
-            (format!("/machine.slice/libpod-{one}.scope/container"), Some(&one)),
-            (format!("/machine.slice/libpod-conmon-{one}.scope"), None),
-            (format!("/crio-conmon-{one}.scope/x"), None),
-            (
-                format!("/a/docker-{one}.scope/b/crio-conmon-{two}.scope"),
-                Some(&one),
-            ),
-            (format!("/crio-{one}.scope"), Some(&one)),
-            (format!("/{one}"), Some(&one)),
-            (one.clone(), None),
-            (format!("/garden/{garden}"), Some(garden)),
-            (format!("/garden/{garden}.scope"), Some(garden)),
-            (format!("/garden/{garden}5555"), None),
-            (
-                "/docker-notahash-but-long-enough-xx".to_owned(),
-                Some("notahash-but-long-enough-xx"),
-            ),
-            ("/docker-short.scope".to_owned(), None),
-            ("/lxc.payload.mycontainer-name-very-long".to_owned(), None),
-            (String::new(), None),
-        ] {
-            assert_eq!(container_id(&path).as_deref(), id, "{path}");
+    /// Whether it is in the hierarchy that cgroup ids in events refer to. Others have the same numbers for other things.
+    fn counts(&self, cgroup: &Cgroup) -> bool {
+        cgroup.hierarchy == self.hierarchy.number()
+    }
+
+    fn made(&mut self, cgroup: &Cgroup) {
+        // It can have been made while the recording started, and found then.
+        self.forget(cgroup.id);
+        match self.hierarchy.at(&cgroup.path, cgroup.id) {
+            Some(directory) => self.learn(&directory),
+            None => {
+                let (now, number) = (self.now(), self.hierarchy.number());
+                let input = ContainerInput::dead_directory(now, number, cgroup.id, &cgroup.path);
+                self.inputs.push(input);
+                self.know(cgroup.id, &cgroup.path);
+            }
         }
     }
 
-    #[test]
-    fn mount_points() {
-        let mounts = "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n\
-                      cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n\
-                      cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
-        assert_eq!(mount_point(mounts, false), Some("/sys/fs/cgroup/cpuset".into()));
-        assert_eq!(mount_point(mounts, true), Some("/sys/fs/cgroup/unified".into()));
-        assert_eq!(mount_point("", true), None);
+    fn learn_or_pass(&mut self, id: u64, found: Option<Directory>) {
+        match found {
+            Some(directory) => self.learn(&directory),
+            // What is gone is not looked for again.
+            None => drop(self.cgroups.insert(id, None)),
+        }
+    }
+
+    fn learn(&mut self, directory: &Directory) {
+        self.inputs.push(ContainerInput::directory(
+            self.now(),
+            self.hierarchy.number(),
+            directory.id,
+            &directory.path,
+            directory.ctime_ns,
+        ));
+        self.know(directory.id, &directory.path);
+    }
+
+    fn know(&mut self, id: u64, path: &str) {
+        let Some(found) = container_of(path) else {
+            self.cgroups.insert(id, None);
+            return;
+        };
+        let known = self.containers.get_key_value(found.id);
+        let name = known.map_or_else(|| Arc::from(found.id), |(name, _)| Arc::clone(name));
+        if known.is_none() {
+            self.questions.push((Arc::clone(&name), found.runtime));
+        }
+        self.containers.entry(Arc::clone(&name)).or_default().cgroups += 1;
+        self.cgroups.insert(id, Some(name));
+    }
+
+    /// A control group is gone, and its container with the last one.
+    fn forget(&mut self, id: u64) {
+        let Some(Some(name)) = self.cgroups.remove(&id) else {
+            return;
+        };
+        if let Some(container) = self.containers.get_mut(&name) {
+            container.cgroups -= 1;
+            if container.cgroups == 0 {
+                self.containers.remove(&name);
+            }
+        }
+    }
+
+    /// ns since the Unix epoch, by the clock of events.
+    fn now(&self) -> u64 {
+        self.offset.epoch(boot_ns())
     }
 }

@@ -1,7 +1,5 @@
 //! From the sensor's records to events.
 
-use std::collections::HashSet;
-
 use detectors_api::catalogue::catalogue;
 use detectors_api::entity::entity_id;
 use detectors_api::event::{KernelContext, RecordedEvent, timestamp_from_ns};
@@ -9,7 +7,6 @@ use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
 use ebpf::abi::{Body, Cgroup, CgroupAttach, Exec, Exit, Fork, Header, Open, Record, Socket, Syscall};
 use ebpf::clock::BootOffset;
-use ebpf::kernel::Facts;
 use ebpf::syscalls;
 use ebpf::tasks::Task;
 
@@ -26,27 +23,25 @@ type Fields = Vec<(&'static str, Value)>;
 pub(super) struct Converter {
     offset: BootOffset,
     processes: Processes,
-    containers: Containers,
-    /// Containers whose own program runs.
-    started: HashSet<String>,
+    pub(super) containers: Containers,
 }
 
 impl Converter {
-    pub(super) fn new(offset: BootOffset, facts: &Facts, tasks: &[Task]) -> Self {
-        let containers = Containers::find(facts.cgroup_v2);
+    pub(super) fn new(offset: BootOffset, tasks: &[Task], containers: Containers) -> Self {
         Self {
             offset,
             processes: Processes::of(tasks),
-            started: containers.ids().map(str::to_owned).collect(),
             containers,
         }
     }
 
     /// The event of a record.
     pub(super) fn convert(&mut self, record: &Record) -> Option<RecordedEvent> {
+        self.containers.follow(record);
         let exec = matches!(record.body, Body::Exec(_));
         if exec {
             self.processes.follow(record);
+            self.start_container(&record.head);
         }
         let event = self.event(record);
         if !exec {
@@ -71,15 +66,15 @@ impl Converter {
             Body::Task => return None,
         };
         let killed = matches!(&record.body, Body::Exit(exit) if exit.signal() != 0);
-        let is_exec = matches!(record.body, Body::Exec(_));
+        let (container, k8s) = self.containers.of(head).unzip();
         let event = proto::Event {
             timestamp: Some(self.timestamp(head.time)),
             id: catalogue().get(name)?.id,
             name: name.to_owned(),
             workload: Some(proto::Workload {
                 process: Some(self.process(head, !killed)),
-                container: self.container(head, is_exec),
-                k8s: None,
+                container,
+                k8s: k8s.flatten(),
             }),
             data: fields
                 .into_iter()
@@ -142,24 +137,12 @@ impl Converter {
         }
     }
 
-    /// The container; it has started once a program runs in it whose mount namespace is not that of its parent, or if it was
-    /// there before the recording.
-    fn container(&mut self, head: &Header, is_exec: bool) -> Option<proto::Container> {
-        let id = self.containers.get(head.cgroup_id)?;
-        if is_exec
-            && !self.started.contains(id)
-            && self
-                .processes
-                .parent_mnt_ns(head)
-                .is_some_and(|mnt_ns| mnt_ns != head.mnt_ns)
-        {
-            self.started.insert(id.to_owned());
+    /// A container has started once a program runs in it whose mount namespace is not that of its parent.
+    fn start_container(&mut self, head: &Header) {
+        let parent = self.processes.parent_mnt_ns(head);
+        if parent.is_some_and(|mnt_ns| mnt_ns != head.mnt_ns) {
+            self.containers.start(head);
         }
-        Some(proto::Container {
-            id: id.to_owned(),
-            started: self.started.contains(id),
-            ..proto::Container::default()
-        })
     }
 
     fn fork(&self, fork: &Fork) -> Fields {

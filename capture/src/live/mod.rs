@@ -12,11 +12,14 @@ mod address;
 mod command;
 mod containers;
 mod convert;
+mod enrichment;
+mod hierarchy;
 mod processes;
 mod recorder;
 
 pub use arrow::array::RecordBatch;
 pub use command::{RunningCommand, WaitingCommand};
+pub use enrichment::{Enricher, EnrichmentAnswer};
 pub use recorder::{
     Config, Ended, LiveError, NoObserver, Observer, Progress, Started, Stop, Summary, record,
 };

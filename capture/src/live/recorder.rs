@@ -1,15 +1,18 @@
 //! The recording loop.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use detectors_api::event::EventBatch;
 use detectors_api::stores::Store;
+use detectors_stores::container::ContainerInput;
 use detectors_stores::process::TaskSnapshot;
 use detectors_stores::rows::Row as _;
 use detectors_stores::{Input, Stores};
@@ -20,7 +23,9 @@ use ebpf::tasks::{Task, from_procfs};
 use ebpf::{EventReport, Scope, Sensor};
 
 use super::command::{RunningCommand, WaitingCommand};
+use super::containers::Containers;
 use super::convert::Converter;
+use super::enrichment::{Enricher, EnrichmentAnswer};
 use crate::manifest::{Clock, Header, Host, Manifest, Source};
 use crate::{CaptureWriter, Error, Loss, WriterOptions, format_time};
 
@@ -28,6 +33,11 @@ use crate::{CaptureWriter, Error, Loss, WriterOptions, format_time};
 const MAX_PENDING: usize = 65_536;
 /// Places in the sequence that are remembered, to say between which events others were lost.
 const MAX_CHECKPOINTS: usize = 100_000;
+/// How often is looked for answers of container runtimes, once everything else is done.
+const ANSWER_POLL: Duration = Duration::from_millis(10);
+
+/// The name of the enrichment that container runtimes give.
+const CONTAINER_ENRICHMENT: &str = "container";
 
 /// What to record, and into what.
 #[derive(Clone, Debug)]
@@ -50,6 +60,8 @@ pub struct Config {
     pub max_bytes: Option<u64>,
     /// How long stores keep what has ended; for ever, if `None`. It bounds their memory, and replay follows it.
     pub stores_retention: Option<Duration>,
+    /// How long the end of the recording waits for container runtimes that have not answered yet.
+    pub answer_patience: Duration,
     /// The recorder's command line, for the manifest.
     pub argv: Vec<String>,
 }
@@ -69,6 +81,7 @@ impl Config {
             duration: None,
             max_bytes: None,
             stores_retention: None,
+            answer_patience: Duration::from_secs(2),
             argv: Vec::new(),
         }
     }
@@ -204,17 +217,19 @@ pub enum LiveError {
     Observer(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Records until `stop` says so, the time is over, the capture is large enough or the command has ended.
+/// Records until `stop` says so, the time is over, the capture is large enough or the command has ended. With an `enricher`,
+/// what container runtimes say about the containers that are seen is recorded, too.
 ///
 /// # Errors
 /// If the sensor cannot be loaded, the command cannot be run or the capture cannot be written. What was acknowledged stays in the
 /// capture, which then says that it is not complete.
-pub fn record(
-    config: &Config,
+pub fn record<'a>(
+    config: &'a Config,
+    enricher: Option<&'a mut dyn Enricher>,
     observer: &mut dyn Observer,
     stop: &mut dyn Stop,
 ) -> Result<Summary, LiveError> {
-    let mut recorder = Recorder::start(config, observer)?;
+    let mut recorder = Recorder::start(config, enricher, observer)?;
     let ended = loop {
         recorder.take()?;
         if recorder.is_flush_due() {
@@ -232,6 +247,9 @@ struct Recorder<'a> {
     sensor: Sensor,
     orderer: Orderer,
     converter: Converter,
+    enricher: Option<&'a mut dyn Enricher>,
+    /// Containers that were asked about and have no answer yet.
+    asked: BTreeSet<Arc<str>>,
     writer: CaptureWriter,
     offset: BootOffset,
     command: Option<RunningCommand>,
@@ -245,7 +263,11 @@ struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    fn start(config: &'a Config, observer: &mut dyn Observer) -> Result<Self, LiveError> {
+    fn start(
+        config: &'a Config,
+        enricher: Option<&'a mut dyn Enricher>,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, LiveError> {
         let facts = facts();
         let command_error = |source| LiveError::Command {
             command: config
@@ -274,7 +296,16 @@ impl<'a> Recorder<'a> {
         }
         let mut warnings = Vec::new();
         let tasks = live_tasks(&mut sensor, &mut warnings)?;
-        let header = header(config, &sensor_config, &facts, offset, sensor.reports());
+        let containers = Containers::find(facts.cgroup_v2, offset);
+        if !containers.can_look() {
+            warnings.push(
+                "no cgroup file system is mounted, so containers are known from their making on".to_owned(),
+            );
+        }
+        let mut header = header(config, &sensor_config, &facts, offset, sensor.reports());
+        if enricher.is_some() {
+            header.enrichments.push(CONTAINER_ENRICHMENT.to_owned());
+        }
         let mut writer = CaptureWriter::create(&config.path, header, config.writer.clone())?;
         let rows: Vec<_> = tasks.iter().map(|task| snapshot_row(task, offset)).collect();
         writer.add_input(Input {
@@ -282,14 +313,12 @@ impl<'a> Recorder<'a> {
             seq: 0,
             rows: TaskSnapshot::to_batch(&rows),
         })?;
-        writer.flush()?;
-        observer.started(&Started {
-            reports: sensor.reports(),
-        });
         let window = config.window.max(config.sensor.latency);
         let mut recorder = Self {
             orderer: Orderer::new(window.as_nanos() as u64, sensor.started()),
-            converter: Converter::new(offset, &facts, &tasks),
+            converter: Converter::new(offset, &tasks, containers),
+            enricher,
+            asked: BTreeSet::new(),
             last_time: sensor.started(),
             config,
             sensor,
@@ -302,6 +331,12 @@ impl<'a> Recorder<'a> {
             progress: Progress::default(),
             warnings,
         };
+        recorder.tell_containers()?;
+        recorder.ask();
+        recorder.writer.flush()?;
+        observer.started(&Started {
+            reports: recorder.sensor.reports(),
+        });
         if let Some(waiting) = waiting {
             match waiting.start() {
                 Ok(running) => recorder.command = Some(running),
@@ -323,19 +358,76 @@ impl<'a> Recorder<'a> {
         for record in drained.records {
             self.orderer.push(record);
         }
+        self.hear()?;
         while let Some(record) = self.orderer.pop(drained.horizon) {
-            self.push(&record);
+            self.push(&record)?;
         }
+        self.ask();
         self.checkpoint();
         self.record_losses(drained.horizon);
         Ok(())
     }
 
-    fn push(&mut self, record: &ebpf::abi::Record) {
+    fn push(&mut self, record: &ebpf::abi::Record) -> Result<(), LiveError> {
         self.last_time = self.last_time.max(record.head.time);
-        if let Some(event) = self.converter.convert(record) {
+        let event = self.converter.convert(record);
+        self.tell_containers()?;
+        if let Some(event) = event {
             self.writer.push(&event);
         }
+        Ok(())
+    }
+
+    /// Tells the container store what has been learnt beside events, before the next one.
+    fn tell_containers(&mut self) -> Result<(), LiveError> {
+        let rows = self.converter.containers.take_inputs();
+        if !rows.is_empty() {
+            self.writer.add_input(Input {
+                store: Store::Container.name().to_owned(),
+                seq: self.writer.next_seq(),
+                rows: ContainerInput::to_batch(&rows),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Asks about containers that have become known.
+    fn ask(&mut self) {
+        for (container, runtime) in self.converter.containers.take_questions() {
+            if let Some(enricher) = &mut self.enricher {
+                enricher.ask(&container, runtime);
+                self.asked.insert(container);
+            }
+        }
+    }
+
+    /// Takes in the answers that have come.
+    fn hear(&mut self) -> Result<(), LiveError> {
+        let Some(enricher) = &mut self.enricher else {
+            return Ok(());
+        };
+        for answer in enricher.answers() {
+            self.asked.remove(answer.container.as_str());
+            self.converter.containers.answered(answer);
+        }
+        self.tell_containers()
+    }
+
+    /// Waits for the answers that are outstanding, but not for long.
+    fn hear_out(&mut self) -> Result<(), LiveError> {
+        let patience = Instant::now();
+        self.hear()?;
+        while !self.asked.is_empty() && patience.elapsed() < self.config.answer_patience {
+            std::thread::sleep(ANSWER_POLL);
+            self.hear()?;
+        }
+        for container in std::mem::take(&mut self.asked) {
+            self.converter.containers.answered(EnrichmentAnswer {
+                container: container.to_string(),
+                facts: Err("the recording ended before its runtime answered".to_owned()),
+            });
+        }
+        self.tell_containers()
     }
 
     fn checkpoint(&mut self) {
@@ -444,7 +536,7 @@ impl<'a> Recorder<'a> {
             }
         }
         while let Some(record) = self.orderer.pop_any() {
-            self.push(&record);
+            self.push(&record)?;
             if self.writer.pending() >= MAX_PENDING {
                 self.checkpoint();
                 self.flush(observer)?;
@@ -455,6 +547,8 @@ impl<'a> Recorder<'a> {
         let losses = self.orderer.finish(&counters.produced, end);
         self.write_losses(losses);
         self.warn(&counters);
+        self.ask();
+        self.hear_out()?;
         self.flush(observer)?;
         // What the observer found in the last flush.
         self.writer.flush()?;
