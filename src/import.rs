@@ -8,6 +8,7 @@ use indicatif::HumanBytes;
 use crate::exit::{Exit, Failure};
 use crate::opened::{failure, warn};
 use crate::progress;
+use crate::stores::StoreFiles;
 
 /// Records that cannot be read are described on stderr up to this number; all are counted.
 const SHOWN: u64 = 20;
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Leave out records that cannot be read, and call it a success. They are counted in the capture either way.
     #[arg(long)]
     skip_bad: bool,
+
+    #[command(flatten)]
+    stores: StoreFiles,
 
     /// Compression, from 1 (fast) to 22 (small).
     #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=22))]
@@ -81,6 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         .map(|name| Import::open(&Input::from(name.as_str()), args.format.into()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(import_failure)?;
+    let stores = args.stores.load()?;
     let header = Header {
         argv: std::env::args().collect(),
         ..Header::default()
@@ -93,6 +98,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ..WriterOptions::default()
     };
     let mut writer = CaptureWriter::create(&args.write, header, options).map_err(failure)?;
+    for input in stores {
+        writer.add_input(input).map_err(failure)?;
+    }
 
     let total = imports.iter().map(Import::size).sum::<Option<u64>>();
     let bar = progress::bar(total, "import");

@@ -18,6 +18,7 @@ mod info;
 mod record;
 mod replay;
 mod sql;
+mod stores;
 mod verify;
 
 use std::process::ExitCode;

@@ -20,6 +20,7 @@ use replay::{Format, LiveDetection, Writer};
 use crate::detectors;
 use crate::exit::{Exit, Failure};
 use crate::output::terminal_width;
+use crate::stores::StoreFiles;
 
 /// Record this machine, or one command, into a capture.
 ///
@@ -91,6 +92,9 @@ pub(crate) struct Args {
     /// memory of a long recording. Replay follows the same rule. Nothing is forgotten unless told.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     stores_retention: Option<Duration>,
+
+    #[command(flatten)]
+    stores: StoreFiles,
 
     /// How progress is shown on stderr.
     #[arg(long, value_enum, default_value_t = ProgressForm::Auto)]
@@ -191,6 +195,7 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
     config.duration = args.duration;
     config.max_bytes = args.max_size;
     config.stores_retention = args.stores_retention;
+    config.inputs = args.stores.load()?;
     config.argv = std::env::args_os()
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();

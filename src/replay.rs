@@ -11,6 +11,7 @@ use replay::{Format, Options, Provenance, Writer};
 use crate::exit::{Exit, Failure};
 use crate::moment::{self, Moment};
 use crate::output::{Destination, terminal_width, write_json};
+use crate::stores::StoreFiles;
 use crate::{detectors, opened, progress};
 
 /// Run detectors over a capture
@@ -34,6 +35,8 @@ pub(crate) struct Args {
     output: Option<OutputForm>,
     #[command(flatten)]
     destination: Destination,
+    #[command(flatten)]
+    stores: StoreFiles,
     /// Look at events from this moment on. Stores know what happened before
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, long_help = from_help())]
     from: Option<Moment>,
@@ -106,7 +109,9 @@ fn range(args: &Args, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Fai
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let reader = opened::open(&args.capture)?;
     let seq = range(args, &reader)?;
-    let stores = reader.stores(*seq.start()).map_err(opened::failure)?;
+    let stores = reader
+        .stores_with(*seq.start(), args.stores.load()?)
+        .map_err(opened::failure)?;
     let engine = detectors::engine(
         &args.detectors,
         &reader.manifest().header.enrichments,

@@ -58,6 +58,8 @@ pub struct Config {
     pub duration: Option<Duration>,
     /// Ends the recording when the capture has about this many bytes.
     pub max_bytes: Option<u64>,
+    /// What stores are told from the beginning, beside what the recorder collects.
+    pub inputs: Vec<Input>,
     /// How long stores keep what has ended; for ever, if `None`. It bounds their memory, and replay follows it.
     pub stores_retention: Option<Duration>,
     /// How long the end of the recording waits for container runtimes that have not answered yet.
@@ -80,6 +82,7 @@ impl Config {
             flush_interval: Duration::from_secs(1),
             duration: None,
             max_bytes: None,
+            inputs: Vec::new(),
             stores_retention: None,
             answer_patience: Duration::from_secs(2),
             argv: Vec::new(),
@@ -313,6 +316,9 @@ impl<'a> Recorder<'a> {
             seq: 0,
             rows: TaskSnapshot::to_batch(&rows),
         })?;
+        for input in &config.inputs {
+            writer.add_input(input.clone())?;
+        }
         let window = config.window.max(config.sensor.latency);
         let mut recorder = Self {
             orderer: Orderer::new(window.as_nanos() as u64, sensor.started()),

@@ -52,6 +52,15 @@ impl CaptureReader {
     /// # Errors
     /// If a file cannot be read, or what is kept for stores makes no sense.
     pub fn stores(&self, seq: u64) -> Result<Stores, Error> {
+        self.stores_with(seq, Vec::new())
+    }
+
+    /// [`stores`](Self::stores) that are also told what the capture does not have: `more`, of stores without keyframes, such
+    /// as those that the user brings along.
+    ///
+    /// # Errors
+    /// As [`stores`](Self::stores).
+    pub fn stores_with(&self, seq: u64, more: Vec<Input>) -> Result<Stores, Error> {
         let mut settings = self.manifest().header.store_settings();
         settings.dns |= self
             .event_types()
@@ -61,6 +70,7 @@ impl CaptureReader {
         for store in self.input_stores() {
             inputs.extend(self.inputs(&store)?);
         }
+        inputs.extend(more);
         let keyframe = self.keyframes()?.into_iter().rfind(|keyframe| *keyframe <= seq);
         let frames = match keyframe {
             Some(keyframe) => self.keyframe(keyframe)?,
