@@ -58,13 +58,13 @@ pub fn run(
     let (from, to) = (*options.seq.start(), *options.seq.end());
     // What happened before only matters to the stores.
     if let Some(before) = from.checked_sub(1) {
-        for window in windows(reader, stores.settled()..=before, options.window) {
+        for window in reader.windows(stores.settled()..=before, options.window) {
             let batches = read(reader, &for_stores, &window, options.batch_size)?;
             stores.advance(&batches, window.end() + 1)?;
             stores.compact(from);
         }
     }
-    for window in windows(reader, from..=to, options.window) {
+    for window in reader.windows(from..=to, options.window) {
         let batches = read(reader, &for_all, &window, options.batch_size)?;
         let end = window.end().saturating_add(1);
         stores.advance(&batches, end)?;
@@ -76,26 +76,6 @@ pub fn run(
         tracing::warn!("{warning}");
     }
     Ok(engine)
-}
-
-/// Stretches of at most `step` sequence numbers in `seq`. They end where segments end, so that few row groups are cut.
-fn windows(reader: &CaptureReader, seq: RangeInclusive<u64>, step: u64) -> Vec<RangeInclusive<u64>> {
-    let step = step.max(1);
-    let mut windows = Vec::new();
-    for segment in reader.segments().iter().filter_map(|segment| segment.seq) {
-        let end = segment.last.min(*seq.end());
-        let mut first = segment.first.max(*seq.start());
-        // Segments are dense, but a capture is untrusted: skip from window to window only where there are events.
-        while first <= end {
-            let last = end.min(first.saturating_add(step - 1));
-            windows.push(first..=last);
-            match last.checked_add(1) {
-                Some(next) => first = next,
-                None => break,
-            }
-        }
-    }
-    windows
 }
 
 fn read(

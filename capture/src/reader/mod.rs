@@ -151,6 +151,26 @@ impl CaptureReader {
         &self.inner.segments
     }
 
+    /// Stretches of sequence numbers that together have all events of `seq`, in order. They end where segments end, so that few
+    /// row groups are cut, and are of `step` numbers, or of more where numbers are sparse.
+    pub fn windows(&self, seq: RangeInclusive<u64>, step: u64) -> impl Iterator<Item = RangeInclusive<u64>> {
+        let step = step.max(1);
+        self.segments().iter().flat_map(move |segment| {
+            let span = segment.seq.map(|found| {
+                let (first, last) = (found.first.max(*seq.start()), found.last.min(*seq.end()));
+                // A few events that are far apart, as only a forged capture has them, are not searched for step by step.
+                let windows = (segment.events / step).saturating_mul(2).saturating_add(1);
+                (first, last, step.max((found.last - found.first) / windows))
+            });
+            span.into_iter().flat_map(|(first, last, step)| {
+                let starts = std::iter::successors(Some(first), move |start| start.checked_add(step));
+                starts
+                    .take_while(move |start| *start <= last)
+                    .map(move |start| start..=last.min(start.saturating_add(step - 1)))
+            })
+        })
+    }
+
     /// The files of a table, in order of their segments; for readers of their own, next to
     /// [`journal_batches`](Self::journal_batches).
     pub fn parts<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = &'a Part> {

@@ -1,9 +1,14 @@
 //! The stores of a capture, as of a place in it.
 
-use detectors_stores::{Input, Stores};
+use detectors_api::event::EventBatch;
+use detectors_stores::{FoldError, Input, Stores};
+use rayon::prelude::*;
 
 use super::CaptureReader;
 use crate::{Error, Table, stores};
+
+/// Sequence numbers of which the events for stores are in memory at a time.
+const WINDOW: u64 = 1 << 18;
 
 impl CaptureReader {
     /// The stores that the capture has inputs for, sorted.
@@ -76,15 +81,49 @@ impl CaptureReader {
             Some(keyframe) => self.keyframe(keyframe)?,
             None => Vec::new(),
         };
-        let failed = |source| Error::Stores {
-            path: self.path().to_owned(),
-            source,
-        };
         let mut stores = Stores::with(settings);
         stores
             .restore(keyframe.unwrap_or_default(), &frames, inputs)
-            .map_err(failed)?;
+            .map_err(|source| self.stores_error(source))?;
         Ok(stores)
+    }
+
+    /// The stores with their whole history: they can be asked about every event of the capture. Events are read on the
+    /// current rayon pool.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or what is kept for stores makes no sense.
+    pub fn history(&self) -> Result<Stores, Error> {
+        let first = self.segments().iter().find_map(|segment| segment.seq);
+        let mut stores = self.stores(first.map_or(0, |seq| seq.first))?;
+        let types = Stores::event_types();
+        for window in self.windows(stores.settled()..=u64::MAX, WINDOW) {
+            let batches: Vec<Vec<EventBatch>> = types
+                .par_iter()
+                .map(|event_type| {
+                    self.scan(event_type)
+                        .seq_range(window.clone())
+                        .batches()?
+                        .collect()
+                })
+                .collect::<Result<_, Error>>()?;
+            let batches: Vec<_> = batches.into_iter().flatten().collect();
+            stores
+                .advance(&batches, window.end().saturating_add(1))
+                .map_err(|source| self.stores_error(source))?;
+        }
+        // What stores were told after the last event.
+        stores
+            .advance(&[], u64::MAX)
+            .map_err(|source| self.stores_error(source))?;
+        Ok(stores)
+    }
+
+    fn stores_error(&self, source: FoldError) -> Error {
+        Error::Stores {
+            path: self.path().to_owned(),
+            source,
+        }
     }
 
     /// The tables of a keyframe.

@@ -27,6 +27,7 @@ pub use reputation::{Policy, Resolution};
 pub use writer::CustomWriter;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use detectors_api::event::Event;
@@ -157,6 +158,20 @@ pub struct CustomAt<'a> {
     contents: &'a Contents,
     seq: u64,
     time_ns: i64,
+}
+
+impl<'a> CustomAt<'a> {
+    /// Every entry, by source and key: the source, the key and what the source says about it.
+    pub fn entries(self) -> impl Iterator<Item = (&'a str, Arc<str>, &'a Value)> {
+        let sources = self.contents.sources(self.seq);
+        sources.flat_map(move |(source, _)| {
+            let keys = self.contents.keys(self.seq, source);
+            keys.into_iter().filter_map(move |key| {
+                let data = self.contents.data(self.seq, source, &key)?;
+                Some((source, key, data))
+            })
+        })
+    }
 }
 
 impl DataStore for CustomAt<'_> {

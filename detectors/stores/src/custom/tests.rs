@@ -361,6 +361,13 @@ proptest! {
                 let at = stores.at(seq, 0);
                 let store = at.get("x").expect("it has been written to");
                 prop_assert_eq!(store.metrics().item_count, expected.len() as u64);
+                let entries = store.entries().map(|(source, key, data)| ((source, key.to_string()), data));
+                let entries: Vec<_> = entries.collect();
+                let known: Vec<_> = expected
+                    .iter()
+                    .map(|((source, key), data)| ((source.as_str(), key.clone()), data))
+                    .collect();
+                prop_assert_eq!(entries, known);
                 for source in ["a", "b"] {
                     for key in ["k", "l", "m"] {
                         let known = expected.get(&(source.to_owned(), key.to_owned()));

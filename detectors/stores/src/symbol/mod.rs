@@ -86,6 +86,11 @@ pub struct SymbolsAt<'a> {
 }
 
 impl<'a> SymbolsAt<'a> {
+    /// All symbols at addresses of the kernel, by address; at equal ones in the order of the kernel's table.
+    pub fn all(self) -> impl Iterator<Item = SymbolInfo<'a>> {
+        self.table.into_iter().flat_map(Table::symbols)
+    }
+
     /// The table, if it has symbols; else what is wrong.
     fn table(&self) -> Result<&'a Table, &'static str> {
         match self.table {

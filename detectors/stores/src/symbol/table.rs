@@ -86,6 +86,11 @@ impl Table {
         self.index().addresses.len()
     }
 
+    /// The symbols at addresses of the kernel, by address.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = SymbolInfo<'_>> {
+        (0..self.visible()).map(|position| self.symbol(position))
+    }
+
     /// The symbols that start at `address`, in the table's order.
     pub(super) fn starting_at(&self, address: u64) -> impl Iterator<Item = SymbolInfo<'_>> {
         self.positions_at(address).map(|position| self.symbol(position))

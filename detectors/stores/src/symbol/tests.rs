@@ -40,6 +40,33 @@ fn info<'a>(name: &'a str, address: u64, module: &'a str) -> SymbolInfo<'a> {
 }
 
 #[test]
+fn symbols_at_addresses_of_the_kernel_are_listed_by_address() {
+    let store = store(&[(0, KALLSYMS), (7, "")]);
+    let names = |seq| {
+        store
+            .at(seq, 0)
+            .all()
+            .map(|symbol| symbol.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(6),
+        [
+            "_text",
+            "_stext",
+            "do_a",
+            "_etext",
+            "some_data",
+            "req_data",
+            "dup",
+            "dup",
+            "bpf_prog_x"
+        ]
+    );
+    assert!(names(7).is_empty());
+}
+
+#[test]
 fn only_the_start_of_a_symbol_is_its_address() {
     let store = store(&[(0, KALLSYMS)]);
     let at = store.at(0, 0);

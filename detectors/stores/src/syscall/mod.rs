@@ -51,12 +51,34 @@ impl SyscallStore {
         SyscallsAt { store: self, time_ns }
     }
 
+    /// Every number that stands for a system call: in events, for native programs, or both.
+    pub fn all(&self) -> impl Iterator<Item = SyscallNumber> {
+        self.table.into_iter().flat_map(|table| {
+            table.numbers().map(|number| SyscallNumber {
+                number,
+                name: table.event_name(number),
+                native_name: table.native_name(number),
+            })
+        })
+    }
+
     fn complaint(&self) -> String {
         match self.architecture.as_str() {
             "" => "the recording does not tell the architecture of its host".to_owned(),
             other => format!("the system calls of {other} are not known: only those of amd64 and arm64 are"),
         }
     }
+}
+
+/// What a number stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyscallNumber {
+    /// The number.
+    pub number: i32,
+    /// The system call that events mean by it.
+    pub name: Option<&'static str>,
+    /// The system call that native programs mean by it.
+    pub native_name: Option<&'static str>,
 }
 
 /// The system-call store as of one event.
@@ -216,6 +238,21 @@ mod tests {
                 "{id}"
             );
         }
+    }
+
+    #[test]
+    fn every_number_is_listed_once_with_both_meanings() {
+        let store = amd64();
+        let all: Vec<_> = store.all().collect();
+        assert!(all.is_sorted_by(|one, next| one.number < next.number));
+        assert_eq!(all.iter().filter(|call| call.name.is_some()).count(), 446);
+        let meaning = |number| {
+            let call = all.iter().find(|call| call.number == number);
+            call.map(|call| (call.name, call.native_name))
+        };
+        assert_eq!(meaning(449), Some((Some("waitpid"), Some("futex_waitv"))));
+        assert_eq!(meaning(336), Some((None, Some("uprobe"))));
+        assert_eq!(meaning(-1), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The compiled-in tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 /// The system calls of an architecture.
@@ -28,6 +28,12 @@ impl Table {
     /// Number of system calls that events know.
     pub(super) fn len(&self) -> usize {
         self.names.len()
+    }
+
+    /// The numbers of events and of native programs, ascending.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = i32> {
+        let numbers: BTreeSet<i32> = self.names.keys().chain(self.native.keys()).copied().collect();
+        numbers.into_iter()
     }
 
     pub(super) fn event_name(&self, id: i32) -> Option<&'static str> {
@@ -71,8 +77,6 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use detectors_api::catalogue::{EventClass, EventDefinition, catalogue};
 
     use super::*;
