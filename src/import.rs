@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
-use capture::{CaptureWriter, Header, Import, ImportError, Input, InputFormat, JournalPolicy, WriterOptions};
+use capture::{
+    CaptureWriter, Header, Host, Import, ImportError, Input, InputFormat, JournalPolicy, WriterOptions,
+};
 use indicatif::HumanBytes;
+
+use detectors_stores::syscall::SyscallStore;
 
 use crate::exit::{Exit, Failure};
 use crate::opened::{failure, warn};
@@ -44,6 +48,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     stores: StoreFiles,
 
+    /// Architecture of the machine that the events are from, such as x86_64 or arm64: what the numbers of system calls mean.
+    #[arg(long, value_name = "ARCH", value_parser = architecture)]
+    architecture: Option<String>,
+
     /// Compression, from 1 (fast) to 22 (small).
     #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=22))]
     compression: i32,
@@ -77,6 +85,14 @@ impl From<Format> for InputFormat {
     }
 }
 
+fn architecture(name: &str) -> Result<String, String> {
+    if SyscallStore::for_architecture(name).is_known() {
+        Ok(name.to_owned())
+    } else {
+        Err("known are x86_64 (amd64) and aarch64 (arm64)".to_owned())
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // All inputs are opened before anything is made or replaced.
     let imports = args
@@ -88,6 +104,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let stores = args.stores.load()?;
     let header = Header {
         argv: std::env::args().collect(),
+        host: Host {
+            architecture: args.architecture.clone().unwrap_or_default(),
+            ..Host::default()
+        },
         ..Header::default()
     };
     let options = WriterOptions {
