@@ -1,1 +1,0 @@
-//! The old data sources, as adapters on the stores.
