@@ -1,33 +1,23 @@
 //! How snapshots and events change the process store.
 
 use arrow::array::RecordBatch;
-use detectors_api::entity::entity_id;
 use detectors_api::event::Event;
+use detectors_api::stores::ExecutableFile;
 
-use super::history::{Facts, Index};
+use super::intern::Text;
+use super::mention::Mention;
+use super::table::{Facts, Image, Index, Now};
+use super::thread::{NEVER, Thread};
 use super::{ProcessStore, TaskSnapshot};
 use crate::fold::Fold;
 use crate::rows::{Row, RowsError};
 
-/// A start time from procfs is up to a tick (10 ms) early, and the clocks' offset is sampled anew.
-const COARSE_NS: u64 = 20_000_000;
-
-/// How many incarnations of an id are looked at to find the one that is meant: more would need as many tasks alive at once
-/// whose 32-bit ids collide.
-const COLLISIONS: usize = 8;
-
 /// Longest comm in bytes, without the terminator.
 const COMM_LEN: usize = 15;
-
-/// A process as something mentions it.
-#[derive(Clone, Copy)]
-struct Mention {
-    id: u32,
-    /// 0 if unknown.
-    host_pid: u32,
-    start_ns: Option<u64>,
-    coarse: bool,
-}
+/// Longest name of what was executed, in bytes.
+const EXEC_NAME_LEN: usize = 16;
+/// The core-dump bit of a signal code is no part of the signal's number.
+pub(super) const SIGNAL: i32 = 0x7f;
 
 impl Fold for ProcessStore {
     fn event_types(&self) -> &'static [&'static str] {
@@ -35,162 +25,174 @@ impl Fold for ProcessStore {
     }
 
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
-        for task in TaskSnapshot::from_batch(rows)? {
-            self.add_task(seq, &task);
-        }
+        self.add_tasks(Now { seq, time_ns: 0 }, &TaskSnapshot::from_batch(rows)?);
         Ok(())
     }
 
     fn event(&mut self, event: &Event<'_>) {
+        let time_ns = event.timestamp_ns().and_then(|ns| u64::try_from(ns).ok());
+        let now = Now {
+            seq: event.seq(),
+            time_ns: time_ns.unwrap_or_default(),
+        };
         let applied = match event.name() {
-            "sched_process_fork" => self.fork(event),
-            "sched_process_exec" => self.exec(event),
-            "sched_process_exit" => self.exit(event),
+            "sched_process_fork" => self.fork(now, event),
+            "sched_process_exec" => self.exec(now, event),
+            "sched_process_exit" => time_ns.and_then(|exit_ns| self.exit(now, event, exit_ns)),
             _ => Some(()),
         };
         self.unusable += u64::from(applied.is_none());
     }
 
     fn keyframe(&self) -> Option<RecordBatch> {
-        None
+        Some(self.to_keyframe())
     }
 
-    fn restore(&mut self, _seq: u64, _rows: &RecordBatch) -> Result<(), RowsError> {
-        Ok(())
+    fn restore(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
+        self.take_keyframe(seq, rows)
     }
 
     fn weight(&self) -> u64 {
-        self.len() as u64
+        (self.present.len() + self.threads.threads.len()) as u64
     }
 
-    fn compact(&mut self, _seq: u64) {}
+    fn compact(&mut self, seq: u64) {
+        self.compact_history(seq);
+    }
 
-    fn forget(&mut self, _seq: u64, _horizon_ns: u64) {}
+    fn forget(&mut self, seq: u64, horizon_ns: u64) {
+        self.forget_ended(seq, horizon_ns);
+    }
 }
 
 impl ProcessStore {
-    /// Takes a task that was alive before the event. Threads other than leaders change nothing.
-    fn add_task(&mut self, since: u64, task: &TaskSnapshot) {
-        if task.host_tid != task.host_pid {
-            return;
+    /// Takes the tasks that were alive before the event: leaders first, for other threads say no more of their process than
+    /// its pid.
+    fn add_tasks(&mut self, now: Now, tasks: &[TaskSnapshot]) {
+        for task in tasks.iter().filter(|task| task.host_tid == task.host_pid) {
+            self.add_leader(now, task);
         }
+        for task in tasks.iter().filter(|task| task.host_tid != task.host_pid) {
+            let Some(process) = self.by_pid.now(task.host_pid).last().copied() else {
+                self.unusable += 1;
+                continue;
+            };
+            let mention = Mention {
+                coarse: task.coarse,
+                ..Mention::started(task.host_tid, task.start_ns)
+            };
+            let name = self.table.texts.number(&task.comm);
+            self.see_thread(now, process, mention, Some(task.tid), name);
+        }
+    }
+
+    fn add_leader(&mut self, now: Now, task: &TaskSnapshot) {
         let mention = |host_pid, start_ns| Mention {
-            id: entity_id(host_pid, start_ns),
-            host_pid,
-            start_ns: Some(start_ns),
             coarse: task.coarse,
+            ..Mention::started(host_pid, start_ns)
         };
         let parent = (task.host_ppid != 0 && task.parent_start_ns != 0)
-            .then(|| self.resolve(since, mention(task.host_ppid, task.parent_start_ns)));
-        let index = self.resolve(since, mention(task.host_pid, task.start_ns));
-        let (name, exe) = (self.texts.number(&task.comm), self.texts.number(&task.exe));
-        self.update(since, index, |facts| {
+            .then(|| self.resolve(now, mention(task.host_ppid, task.parent_start_ns)));
+        let index = self.resolve(now, mention(task.host_pid, task.start_ns));
+        let texts = &mut self.table.texts;
+        let (name, path) = (texts.number(&task.comm), texts.number(&task.exe));
+        self.table.update(now, index, |facts| {
             facts.pid = Some(task.pid);
             facts.host_ppid = Some(task.host_ppid);
             facts.ppid = (task.ppid != 0).then_some(task.ppid);
             facts.name = name;
-            facts.exe = exe;
-            facts.uid = Some(task.uid);
-            facts.gid = Some(task.gid);
+            facts.runs(path);
+            facts.setting.uid = Some(task.uid);
+            facts.setting.gid = Some(task.gid);
             facts.inferred = false;
         });
         if let Some(parent) = parent {
-            self.set_parent(since, index, parent);
+            self.set_parent(now, index, parent);
         }
     }
 
-    fn fork(&mut self, event: &Event<'_>) -> Option<()> {
-        let seq = event.seq();
+    fn fork(&mut self, now: Now, event: &Event<'_>) -> Option<()> {
         let number = |field: &str| event.get::<u32>(field).filter(|number| *number != 0);
         let start = |field: &str| event.get::<u64>(field).filter(|ns| *ns != 0);
-        let mention = |host_pid, start_ns| Mention {
-            id: entity_id(host_pid, start_ns),
-            host_pid,
-            start_ns: Some(start_ns),
-            coarse: false,
-        };
-        let actor = self.actor(event);
+        let task = |pid: &str, started: &str| Some(Mention::started(number(pid)?, start(started)?));
+        let actor = self.actor(now, event);
         let (child_tid, child_pid) = (number("child_tid")?, number("child_pid")?);
+        let child = Mention::started(child_tid, start("start_time")?);
+        let parent = match task("parent_process_pid", "parent_process_start_time") {
+            Some(parent) => Some(self.resolve(now, parent)),
+            None => actor,
+        };
         if child_tid != child_pid {
+            let process = match task("leader_pid", "leader_start_time") {
+                Some(leader) if leader.host_pid == child_pid => self.resolve(now, leader),
+                _ => actor.filter(|actor| self.table.facts(*actor).host_pid == child_pid)?,
+            };
+            // All threads have the parent of their process: this tells who that is by now.
+            if let Some(parent) = parent {
+                self.meet_parent(now, process, parent);
+            }
+            let name = self.table.texts.number(event.thread().name());
+            self.see_thread(now, process, child, number("child_ns_tid"), name);
             return Some(());
         }
-        let child = mention(child_tid, start("start_time")?);
-        let parent = match (number("parent_process_pid"), start("parent_process_start_time")) {
-            (Some(pid), Some(start)) => Some(self.resolve(seq, mention(pid, start))),
-            _ => actor,
-        };
-        let latest = self.latest(child.id).map(|index| self.process(index));
+        let latest = self.by_id.now(child.id).last();
+        let latest = latest.map(|index| self.table.facts(*index));
         // Dead, and nobody knows since when it lived: this is another one.
-        let reused = latest.is_some_and(|process| process.exited() && process.latest().start_ns.is_none());
+        let reused = latest.is_some_and(|facts| facts.exit.ns.is_some() && facts.start_ns.is_none());
         let index = if reused {
-            self.incarnate(seq, child)
+            self.incarnate(now, child)
         } else {
-            self.resolve(seq, child)
+            self.resolve(now, child)
         };
-        let inherited = parent.map(|parent| self.facts(parent)).unwrap_or_default();
-        self.update(seq, index, |facts| {
+        let inherited = parent.map(|parent| self.table.facts(parent)).unwrap_or_default();
+        self.table.update(now, index, |facts| {
+            let host_ppid = (inherited.host_pid != 0).then_some(inherited.host_pid);
             facts.pid = number("child_ns_pid").or(facts.pid);
-            facts.host_ppid = facts
-                .host_ppid
-                .or((inherited.host_pid != 0).then_some(inherited.host_pid));
+            facts.host_ppid = facts.host_ppid.or(host_ppid);
             facts.ppid = facts.ppid.or(number("parent_process_ns_pid"));
-            facts.name = facts.name.or(inherited.name);
-            facts.exe = facts.exe.or(inherited.exe);
-            facts.uid = facts.uid.or(inherited.uid);
-            facts.gid = facts.gid.or(inherited.gid);
+            facts.inherit(&inherited);
             facts.inferred = false;
         });
         if let Some(parent) = parent {
-            self.set_parent(seq, index, parent);
+            self.set_parent(now, index, parent);
         }
         Some(())
     }
 
-    fn exec(&mut self, event: &Event<'_>) -> Option<()> {
-        let seq = event.seq();
-        let index = self.actor(event)?;
+    fn exec(&mut self, now: Now, event: &Event<'_>) -> Option<()> {
+        let index = self.actor(now, event)?;
+        let given = base_name(event.get::<&str>("cmdpath").unwrap_or_default());
         let comm = match event.thread().name() {
-            "" => comm_of(event.get::<&str>("cmdpath").unwrap_or_default()),
+            "" => cut(given, COMM_LEN),
             comm => comm,
         };
-        let name = self.texts.number(comm);
-        let exe = self
-            .texts
-            .number(event.get::<&str>("pathname").unwrap_or_default());
+        let texts = &mut self.table.texts;
+        let name = texts.number(comm);
+        let image = Image {
+            path: texts.number(event.get::<&str>("pathname").unwrap_or_default()),
+            exec_name: texts.number(cut(given, EXEC_NAME_LEN)),
+            file: executable_file(event),
+        };
         let (parent_pid, parent_ns_pid) = (event.parent().host_pid(), event.parent().pid());
-        let parent = self.mentioned_parent(event);
-        self.update(seq, index, |facts| {
+        let parent = self.mentioned_parent(now, event);
+        self.table.update(now, index, |facts| {
             facts.name = name.or(facts.name);
-            facts.exe = exe.or(facts.exe);
+            facts.image = Image {
+                path: image.path.or(facts.image.path),
+                ..image
+            };
             facts.host_ppid = facts.host_ppid.or(parent_pid);
             facts.ppid = facts.ppid.or(parent_ns_pid);
         });
         if let Some(parent) = parent {
-            match self.facts(index).parent {
-                None => self.set_parent(seq, index, parent),
-                Some(creator) if creator != parent && self.facts(index).adopted_by != Some(parent) => {
-                    self.update(seq, index, |facts| facts.adopted_by = Some(parent));
-                    self.add_child(seq, parent, index);
-                }
-                Some(_) => {}
-            }
+            self.meet_parent(now, index, parent);
         }
-        Some(())
-    }
-
-    fn exit(&mut self, event: &Event<'_>) -> Option<()> {
-        let index = self.actor(event)?;
-        let leader = event.thread().host_tid()? == event.process().host_pid()?;
-        if leader {
-            let ns = u64::try_from(event.timestamp_ns()?).ok()?;
-            self.processes[index.position()].exit(event.seq(), ns);
-        }
+        self.end_other_threads(now, index);
         Some(())
     }
 
     /// The acting process, with what the event says about it.
-    fn actor(&mut self, event: &Event<'_>) -> Option<Index> {
-        let seq = event.seq();
+    pub(super) fn actor(&mut self, now: Now, event: &Event<'_>) -> Option<Index> {
         let (process, thread) = (event.process(), event.thread());
         let host_pid = process.host_pid().unwrap_or_default();
         let leader = thread.host_tid().is_some_and(|tid| tid == host_pid);
@@ -198,135 +200,160 @@ impl ProcessStore {
             .start_time_ns()
             .and_then(|ns| u64::try_from(ns).ok())
             .filter(|ns| leader && *ns != 0);
-        let id = process.entity_id().filter(|id| *id != 0)?;
-        let index = self.resolve(
-            seq,
-            Mention {
-                id,
-                host_pid,
-                start_ns,
-                coarse: false,
-            },
-        );
-        let name = if leader {
-            self.texts.number(thread.name())
-        } else {
-            Default::default()
+        let mention = Mention {
+            id: process.entity_id().filter(|id| *id != 0)?,
+            host_pid,
+            start_ns,
+            coarse: false,
         };
-        let exe = self.texts.number(process.executable_path());
+        let index = self.resolve(now, mention);
+        let texts = &mut self.table.texts;
+        let name = texts.number(if leader { thread.name() } else { "" });
+        let path = texts.number(process.executable_path());
+        let container = texts.number(event.container().id());
         // A process may have renamed itself, and an exec may have been lost: its own word is newer than what it inherited.
-        self.update(seq, index, |facts| {
+        self.table.update(now, index, |facts| {
             facts.pid = facts.pid.or(process.pid());
             facts.name = name.or(facts.name);
-            facts.exe = exe.or(facts.exe);
-            facts.uid = process.uid().or(facts.uid);
+            facts.runs(path);
+            facts.setting.uid = process.uid().or(facts.setting.uid);
+            facts.setting.container = container.or(facts.setting.container);
             facts.inferred = false;
         });
         Some(index)
     }
 
     /// The parent that the event carries.
-    fn mentioned_parent(&mut self, event: &Event<'_>) -> Option<Index> {
+    pub(super) fn mentioned_parent(&mut self, now: Now, event: &Event<'_>) -> Option<Index> {
         let parent = event.parent();
-        let id = parent.entity_id().filter(|id| *id != 0)?;
-        let index = self.resolve(
-            event.seq(),
-            Mention {
-                id,
-                host_pid: parent.host_pid().unwrap_or_default(),
-                start_ns: None,
-                coarse: false,
-            },
-        );
-        self.update(event.seq(), index, |facts| facts.pid = facts.pid.or(parent.pid()));
+        let mention = Mention {
+            id: parent.entity_id().filter(|id| *id != 0)?,
+            host_pid: parent.host_pid().unwrap_or_default(),
+            start_ns: None,
+            coarse: false,
+        };
+        let index = self.resolve(now, mention);
+        self.table
+            .update(now, index, |facts| facts.pid = facts.pid.or(parent.pid()));
         Some(index)
     }
 
     /// Notes who created a process, unless that is known.
-    fn set_parent(&mut self, seq: u64, child: Index, parent: Index) {
-        if child != parent && self.facts(child).parent.is_none() {
-            self.update(seq, child, |facts| facts.parent = Some(parent));
-            self.add_child(seq, parent, child);
+    fn set_parent(&mut self, now: Now, child: Index, parent: Index) {
+        if child != parent && self.table.facts(child).parent.is_none() {
+            self.table.update(now, child, |facts| facts.parent = Some(parent));
+            self.table.add_child(now, parent, child);
         }
     }
 
-    /// The process that is meant; a new, inferred one if there is none.
-    fn resolve(&mut self, seq: u64, mention: Mention) -> Index {
-        let known = self.by_id.get(&mention.id).and_then(|incarnations| {
-            let latest_first = incarnations.iter().rev().map(|(_, index)| *index);
-            latest_first
-                .take(COLLISIONS)
-                .find(|index| mention.means(&self.facts(*index)))
-        });
-        let rough = || {
-            let index = *self.coarse.get(&mention.host_pid)?;
-            // Without a start time, only a process that is still there can be meant.
-            let there = mention.start_ns.is_some() || !self.process(index).exited();
-            (there && mention.means(&self.facts(index))).then_some(index)
-        };
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let Some(index) = rough() else {
-                    return self.incarnate(seq, mention);
-                };
-                self.by_id.entry(mention.id).or_default().push((seq, index));
-                index
+    /// Notes who is a process's parent by now: the one that created it, if none is known, or one that adopted it.
+    pub(super) fn meet_parent(&mut self, now: Now, child: Index, parent: Index) {
+        let facts = self.table.facts(child);
+        match facts.parent {
+            None => self.set_parent(now, child, parent),
+            Some(creator) if ![creator, child].contains(&parent) && facts.adopted_by != Some(parent) => {
+                self.table
+                    .update(now, child, |facts| facts.adopted_by = Some(parent));
+                self.table.add_child(now, parent, child);
             }
-        };
-        if !mention.coarse && mention.start_ns.is_some() && self.facts(index).coarse {
-            self.coarse.remove(&mention.host_pid);
+            Some(_) => {}
         }
-        self.update(seq, index, |facts| {
-            if facts.host_pid == 0 {
-                facts.host_pid = mention.host_pid;
-            }
-            if mention.start_ns.is_some() && (facts.start_ns.is_none() || facts.coarse && !mention.coarse) {
-                facts.id = mention.id;
-                facts.start_ns = mention.start_ns;
-                facts.coarse = mention.coarse;
-            }
-        });
-        index
     }
 
-    /// A new process, of which nothing is known but the mention.
-    fn incarnate(&mut self, seq: u64, mention: Mention) -> Index {
-        let index = self.add(
-            seq,
-            Facts {
-                id: mention.id,
-                host_pid: mention.host_pid,
-                start_ns: mention.start_ns,
-                coarse: mention.coarse,
-                inferred: true,
-                ..Facts::default()
-            },
-        );
-        if mention.coarse {
-            self.coarse.insert(mention.host_pid, index);
+    /// The thread that is meant; a new one if it is not known. It is not the leader.
+    pub(super) fn see_thread(
+        &mut self,
+        now: Now,
+        process: Index,
+        mention: Mention,
+        tid: Option<u32>,
+        name: Text,
+    ) -> Index {
+        if let Some(known) = self.threads.find(now, process, &mention) {
+            return known;
         }
+        let index = self.threads.add(Thread {
+            id: mention.id,
+            host_tid: mention.host_pid,
+            tid: tid.into(),
+            process,
+            name,
+            start_ns: mention.start_ns.unwrap_or_default(),
+            coarse: mention.coarse,
+            since: now.seq,
+            exit_ns: 0,
+            exit_seq: NEVER,
+            forgotten: NEVER,
+        });
+        self.table.add_thread(now, process, index);
+        self.table.get_mut(process).live_threads += 1;
+        self.settle(now, process);
         index
     }
 }
 
-impl Mention {
-    /// Whether this may be the process of which `facts` are known.
-    fn means(&self, facts: &Facts) -> bool {
-        let same_pid = self.host_pid == 0 || facts.host_pid == 0 || self.host_pid == facts.host_pid;
-        let same_start = match (self.start_ns, facts.start_ns) {
-            (Some(mentioned), Some(known)) if self.coarse || facts.coarse => {
-                mentioned.abs_diff(known) <= COARSE_NS
-            }
-            (Some(mentioned), Some(known)) => mentioned == known,
-            _ => true,
-        };
-        same_pid && same_start
+impl Facts {
+    /// It runs the binary with this path; empty if unknown.
+    fn runs(&mut self, path: Text) {
+        if !path.is_empty() && path != self.image.path {
+            self.image = Image {
+                path,
+                ..Image::default()
+            };
+        }
+    }
+
+    /// What is not known yet is as it was with the parent.
+    fn inherit(&mut self, parent: &Self) {
+        self.name = self.name.or(parent.name);
+        if self.image.path.is_empty() {
+            self.image = parent.image;
+        }
+        self.setting.uid = self.setting.uid.or(parent.setting.uid);
+        self.setting.gid = self.setting.gid.or(parent.setting.gid);
+        self.setting.container = self.setting.container.or(parent.setting.container);
     }
 }
 
-/// The comm that the kernel gives to a process that executes `path`.
-fn comm_of(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    &name[..name.floor_char_boundary(COMM_LEN)]
+/// The file that was executed; `None` if the event does not tell. No file has inode number 0.
+fn executable_file(event: &Event<'_>) -> Option<ExecutableFile> {
+    Some(ExecutableFile {
+        dev: event.get("dev")?,
+        inode: event.get("inode").filter(|inode| *inode != 0)?,
+        ctime_ns: event.get("ctime").unwrap_or_default(),
+        mode: event.get("inode_mode").unwrap_or_default(),
+    })
+}
+
+/// The last part of a path: `/` if it is nothing but slashes.
+fn base_name(path: &str) -> &str {
+    match path.trim_end_matches('/') {
+        "" if !path.is_empty() => "/",
+        trimmed => trimmed.rsplit('/').next().unwrap_or_default(),
+    }
+}
+
+/// The first `length` bytes of a text, or less if that would split a character.
+fn cut(text: &str, length: usize) -> &str {
+    &text[..text.floor_char_boundary(length)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_names_are_what_follows_the_last_slash() {
+        for (path, name) in [
+            ("/usr/bin/id", "id"),
+            ("id", "id"),
+            ("/opt/app/", "app"),
+            ("//", "/"),
+            ("", ""),
+        ] {
+            assert_eq!(base_name(path), name, "{path}");
+        }
+        assert_eq!(cut("some-long-binary-name", EXEC_NAME_LEN), "some-long-binary");
+        assert_eq!(cut("fourteen-bytesé", COMM_LEN), "fourteen-bytes");
+    }
 }

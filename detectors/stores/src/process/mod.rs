@@ -1,39 +1,70 @@
 //! The process store: who ran what, and who started whom, as of any event.
 //!
 //! It is fed with a snapshot of the tasks that ran when the recording started ([`TaskSnapshot`]) and with the
-//! events `sched_process_fork`, `sched_process_exec` and `sched_process_exit` (in `fold`). Rules:
+//! events `sched_process_fork`, `sched_process_exec` and `sched_process_exit`. Rules:
 //!
 //! * An entity id names a process, but ids come back: pids are reused and ids are 32-bit hashes. Two tasks with one id but
 //!   different exact start times are two *incarnations*; a question by id is about the latest one as of the event.
 //! * A process that others mention before it was seen itself is *inferred*; what is unknown about it stays unknown until an
 //!   event tells.
 //! * The parent is the process that created it. When it dies, another one adopts the child; the kernel does not announce it,
-//!   so an adoption is noted when the child's next exec shows it, and ancestry still follows creation.
-//! * A process has exited when its leader has.
-//! * Nothing is forgotten.
+//!   so an adoption is noted when a later event of the child shows it, and ancestry still follows creation.
+//! * A process has exited when its leader has and none of its threads is known to live, or when the kernel said that none is
+//!   left; the time of its exit is that of the last thread's. An exec proves that a process lives on after its leader's exit.
+//! * What was learned late is only told as of the event that told it.
+//! * Once forgotten (see [`Settings::retention_ns`](crate::Settings::retention_ns)), a process is not found any more: not by
+//!   id or pid, nor as child or parent. A later mention makes another one.
+//!
+//! | module | what |
+//! |---|---|
+//! | `fold`, `exit`, `mention` | how snapshots and events change the store |
+//! | `table`, `thread` | what is known about processes and threads |
+//! | `timeline`, `directory`, `intern` | what these tables are made of: history, ids, shared values |
+//! | `retention`, `keyframe` | forgetting, dropping history, the state as rows |
+//! | `view`, `answer` | how it is asked |
 
 mod answer;
+mod directory;
+mod exit;
 mod fold;
-mod history;
+mod intern;
+mod keyframe;
+mod mention;
+mod retention;
 mod snapshot;
+mod table;
+mod thread;
+mod timeline;
+mod view;
 
 pub use answer::{Moment, ThreadInfo, Version};
-pub use history::ProcessesAt;
 pub use snapshot::TaskSnapshot;
+pub use view::ProcessesAt;
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
-use history::{Facts, Index, Process, Texts};
+use directory::Directory;
+use retention::{Compaction, Sweep};
+use table::{Index, ProcessTable};
+use thread::ThreadTable;
 
 /// All processes of a recording, with their history.
 #[derive(Debug, Default)]
 pub struct ProcessStore {
-    processes: Vec<Process>,
-    /// Entity id → incarnations, each from the sequence number at which the id came to mean it.
-    by_id: HashMap<u32, Vec<(u64, Index)>>,
+    table: ProcessTable,
+    threads: ThreadTable,
+    /// Entity id → incarnations.
+    by_id: Directory,
+    /// Host pid → the process that had it last.
+    by_pid: Directory,
     /// Host pid → process whose start time is only known roughly, and whose id may therefore be off.
     coarse: HashMap<u32, Index>,
-    texts: Texts,
+    /// Ids, other than their own, under which such processes were met.
+    aliases: Vec<(u32, Index)>,
+    /// Processes that are not forgotten, in the order in which they were first seen or mentioned.
+    present: Vec<Index>,
+    sweeps: Vec<Sweep>,
+    compaction: Compaction,
     unusable: u64,
 }
 
@@ -44,19 +75,25 @@ impl ProcessStore {
         Self::default()
     }
 
-    /// Number of processes ever seen or mentioned; every incarnation counts.
+    /// Number of processes of which there is history; every incarnation counts.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.processes.len()
+        self.table.processes.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.processes.is_empty()
+        self.table.processes.is_empty()
     }
 
-    /// Number of events that lacked what they should tell (ids, start times, a timestamp), and so changed nothing.
+    /// Number of versions of these processes, and of facts about their threads.
+    #[must_use]
+    pub fn versions(&self) -> usize {
+        self.table.versions.len() + self.threads.threads.len()
+    }
+
+    /// Number of events and tasks of snapshots that lacked what they should tell (ids, start times, a timestamp).
     #[must_use]
     pub fn unusable_events(&self) -> u64 {
         self.unusable
@@ -68,51 +105,23 @@ impl ProcessStore {
         ProcessesAt::new(self, seq, time_ns)
     }
 
-    /// Every version of every process that is remembered: by process, in the order in which they were first seen or
+    /// Every version of every process of which there is history: by process, in the order in which they were first seen or
     /// mentioned, then by event.
     pub fn history(&self) -> impl Iterator<Item = Version<'_>> {
-        (0..self.len())
-            .flat_map(move |position| {
-                let process = &self.processes[position];
-                process.versions().map(move |(from_seq, until_seq)| {
-                    let info = self.at(from_seq, 0).info(Index::at(position));
-                    info.map(|process| Version {
-                        from_seq,
-                        until_seq,
-                        process,
-                    })
-                })
-            })
-            .flatten()
-    }
-
-    /// The latest incarnation of `id`.
-    fn latest(&self, id: u32) -> Option<Index> {
-        Some(self.by_id.get(&id)?.last()?.1)
-    }
-
-    fn process(&self, index: Index) -> &Process {
-        &self.processes[index.position()]
-    }
-
-    fn facts(&self, index: Index) -> Facts {
-        self.process(index).latest()
-    }
-
-    /// A new incarnation that `facts.id` means from now on.
-    fn add(&mut self, seq: u64, facts: Facts) -> Index {
-        let index = Index::at(self.processes.len());
-        self.processes.push(Process::new(seq, facts));
-        self.by_id.entry(facts.id).or_default().push((seq, index));
-        index
-    }
-
-    /// What is known about a process changes.
-    fn update(&mut self, seq: u64, index: Index, change: impl FnOnce(&mut Facts)) {
-        self.processes[index.position()].update(seq, change);
-    }
-
-    fn add_child(&mut self, seq: u64, parent: Index, child: Index) {
-        self.processes[parent.position()].add_child(seq, child);
+        (0..self.len()).map(Index::at).flat_map(|index| {
+            let entries = self.table.versions.back(self.table.get(index).versions);
+            let mut until_seq = None;
+            let mut versions = Vec::new();
+            for entry in entries {
+                let process = self.at(entry.seq, 0).info(index);
+                versions.extend(process.map(|process| Version {
+                    from_seq: entry.seq,
+                    until_seq,
+                    process,
+                }));
+                until_seq = Some(entry.seq);
+            }
+            versions.into_iter().rev()
+        })
     }
 }

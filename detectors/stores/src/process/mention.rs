@@ -1,0 +1,133 @@
+//! Finding the process that something mentions.
+
+use detectors_api::entity::entity_id;
+
+use super::ProcessStore;
+use super::table::{Facts, Index, Now};
+
+/// A start time from procfs is up to a tick (10 ms) early, and the clocks' offset is sampled anew.
+const COARSE_NS: u64 = 20_000_000;
+
+/// A task as something mentions it: a process by its leader, or another thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mention {
+    pub(super) id: u32,
+    /// Pid of the process, or tid of the thread, in the root pid namespace; 0 if unknown.
+    pub(super) host_pid: u32,
+    pub(super) start_ns: Option<u64>,
+    /// `start_ns` comes from a clock that ticks every 10 ms.
+    pub(super) coarse: bool,
+}
+
+impl Mention {
+    /// The task with this pid or tid and start time; 0 stands for an unknown one.
+    pub(super) fn started(host_pid: u32, start_ns: u64) -> Self {
+        Self {
+            id: entity_id(host_pid, start_ns),
+            host_pid,
+            start_ns: (start_ns != 0).then_some(start_ns),
+            coarse: false,
+        }
+    }
+
+    /// Whether this may be the task of which that is known.
+    pub(super) fn means(&self, host_pid: u32, start_ns: Option<u64>, coarse: bool) -> bool {
+        let same_pid = self.host_pid == 0 || host_pid == 0 || self.host_pid == host_pid;
+        let same_start = match (self.start_ns, start_ns) {
+            (Some(mentioned), Some(known)) if self.coarse || coarse => mentioned.abs_diff(known) <= COARSE_NS,
+            (Some(mentioned), Some(known)) => mentioned == known,
+            _ => true,
+        };
+        same_pid && same_start
+    }
+
+    fn means_process(&self, facts: &Facts) -> bool {
+        self.means(facts.host_pid, facts.start_ns, facts.coarse)
+    }
+}
+
+impl ProcessStore {
+    /// The process that is meant; a new, inferred one if there is none.
+    pub(super) fn resolve(&mut self, now: Now, mention: Mention) -> Index {
+        let Some(index) = self.find_mentioned(now, mention) else {
+            return self.incarnate(now, mention);
+        };
+        let before = self.table.facts(index);
+        let exact = mention.start_ns.is_some() && !mention.coarse;
+        if exact && before.coarse {
+            self.coarse.remove(&mention.host_pid);
+        }
+        self.table.update(now, index, |facts| {
+            if facts.host_pid == 0 {
+                facts.host_pid = mention.host_pid;
+            }
+            if mention.start_ns.is_some() && (facts.start_ns.is_none() || facts.coarse && exact) {
+                facts.id = mention.id;
+                facts.start_ns = mention.start_ns;
+                facts.coarse = mention.coarse;
+            }
+        });
+        let after = self.table.facts(index);
+        if (before.host_pid, before.start_ns) != (after.host_pid, after.start_ns) {
+            self.note_pid(now, index);
+        }
+        index
+    }
+
+    /// A new process, of which nothing is known but the mention.
+    pub(super) fn incarnate(&mut self, now: Now, mention: Mention) -> Index {
+        let index = self.table.add(
+            now,
+            &Facts {
+                id: mention.id,
+                host_pid: mention.host_pid,
+                start_ns: mention.start_ns,
+                coarse: mention.coarse,
+                inferred: true,
+                ..Facts::default()
+            },
+        );
+        self.present.push(index);
+        let table = &self.table;
+        self.by_id
+            .add(mention.id, now.seq, index, |index| table.since(index));
+        if mention.coarse {
+            self.coarse.insert(mention.host_pid, index);
+        }
+        self.note_pid(now, index);
+        index
+    }
+
+    fn find_mentioned(&mut self, now: Now, mention: Mention) -> Option<Index> {
+        let table = &self.table;
+        let mut latest_first = self.by_id.now(mention.id).iter().rev();
+        if let Some(known) = latest_first.find(|index| mention.means_process(&table.facts(**index))) {
+            return Some(*known);
+        }
+        let rough = *self.coarse.get(&mention.host_pid)?;
+        let facts = table.facts(rough);
+        // Without a start time, only a process that is still there can be meant.
+        let there = mention.start_ns.is_some() || facts.exit.ns.is_none();
+        if !there || !mention.means_process(&facts) {
+            return None;
+        }
+        self.by_id
+            .add(mention.id, now.seq, rough, |index| table.since(index));
+        self.aliases.push((mention.id, rough));
+        Some(rough)
+    }
+
+    /// A pid means the process that started last of those that had it.
+    fn note_pid(&mut self, now: Now, index: Index) {
+        let table = &self.table;
+        let Facts {
+            host_pid, start_ns, ..
+        } = table.facts(index);
+        let meant = self.by_pid.now(host_pid).last();
+        let later = meant.is_some_and(|meant| *meant == index || table.facts(*meant).start_ns > start_ns);
+        if host_pid != 0 && !later {
+            self.by_pid
+                .replace(host_pid, now.seq, index, |index| table.since(index));
+        }
+    }
+}
