@@ -34,7 +34,6 @@ use std::path::{Path, PathBuf};
 
 use detectors_api::stores::IP_REPUTATION;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::CUSTOM;
@@ -267,7 +266,7 @@ fn join(field: &str, member: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
