@@ -22,6 +22,7 @@
 //! * a capture is untrusted input: a reader stays within its directory and within bounded memory, and a fault becomes an
 //!   [`Error`] that names the file, and row group and column where they are known.
 
+pub mod collect;
 mod error;
 mod files;
 mod import;

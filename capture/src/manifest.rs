@@ -19,6 +19,9 @@ pub const FORMAT: &str = "1.1";
 
 const FORMAT_MAJOR: u32 = 1;
 
+/// Name and version of this tool.
+pub(crate) const TOOL: &str = concat!("tracee-cap ", env!("CARGO_PKG_VERSION"));
+
 /// Bytes of the largest manifest that is read: some 200,000 parts.
 const MAX_BYTES: u64 = 128 << 20;
 
@@ -267,7 +270,7 @@ impl Manifest {
     pub(crate) fn new(header: Header) -> Self {
         Self {
             format: FORMAT.to_owned(),
-            tool: concat!("tracee-cap ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
             state: State::Open,
             header,
             seq: None,

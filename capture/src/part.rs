@@ -14,7 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use crate::manifest::{SeqRange, TimeRange, join};
+use crate::manifest::{SeqRange, TOOL, TimeRange, join};
 use crate::{Error, Table, files};
 
 /// Rows of a row group. Small ones prune well and give many parallel tasks; larger ones compress no better.
@@ -145,7 +145,7 @@ impl Finished {
 fn properties(table: &Table, schema: &Schema, compression: i32) -> WriterProperties {
     let level = ZstdLevel::try_new(compression).unwrap_or_default();
     let mut properties = WriterProperties::builder()
-        .set_created_by(concat!("tracee-cap ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(TOOL.to_owned())
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
     // Numbers that grow from row to row: differences are small.

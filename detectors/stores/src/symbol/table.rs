@@ -158,9 +158,12 @@ impl Table {
         let index = self.index();
         index.by_name.get_or_init(|| {
             // `extend` saw to it that rows, and so positions, fit.
-            let mut positions: Vec<u32> = (0..).take(index.rows.len()).collect();
-            positions.sort_unstable_by_key(|position| (self.symbol(*position as usize).name, *position));
-            positions
+            let mut names: Vec<(&str, u32)> = (0..)
+                .take(index.rows.len())
+                .map(|position| (self.symbol(position as usize).name, position))
+                .collect();
+            names.sort_unstable();
+            names.into_iter().map(|(_, position)| position).collect()
         })
     }
 }
