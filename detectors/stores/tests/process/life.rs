@@ -1,77 +1,16 @@
-//! The process store, told what happens on a small host.
+//! Lives of processes.
 
-use detectors_api::entity::entity_id;
-use detectors_api::stores::{ProcessInfo, Stores as _};
-use detectors_api::testkit::{TestEvent, batches};
+use detectors_api::stores::Stores as _;
+use detectors_api::testkit::batches;
 use detectors_stores::process::TaskSnapshot;
-use detectors_stores::rows::Row as _;
-use detectors_stores::{FoldError, Input, Stores};
+use detectors_stores::{FoldError, Stores};
 
-const B: u64 = 1_700_000_000_000_000_000;
-const SECOND: u64 = 1_000_000_000;
-
-fn at(seconds: u64) -> i64 {
-    (B + seconds * SECOND).cast_signed()
-}
-
-/// `parent` (host pid, start) creates `child`.
-fn fork(time: i64, parent: (u32, u64), child: (u32, u64)) -> TestEvent {
-    TestEvent::new("sched_process_fork")
-        .at_ns(time)
-        .process(parent.0, parent.1)
-        .comm("")
-        .set("parent_process_tid", parent.0)
-        .set("parent_process_pid", parent.0)
-        .set("parent_process_ns_pid", parent.0 / 10)
-        .set("parent_process_start_time", parent.1)
-        .set("child_tid", child.0)
-        .set("child_pid", child.0)
-        .set("child_ns_pid", child.0 / 10)
-        .set("start_time", child.1)
-}
-
-fn exec(time: i64, process: (u32, u64), path: &str) -> TestEvent {
-    TestEvent::new("sched_process_exec")
-        .at_ns(time)
-        .process(process.0, process.1)
-        .comm("")
-        .set("cmdpath", path)
-        .set("pathname", path)
-}
-
-fn exit(time: i64, process: (u32, u64)) -> TestEvent {
-    TestEvent::new("sched_process_exit")
-        .at_ns(time)
-        .process(process.0, process.1)
-        .comm("")
-}
-
-fn id(process: (u32, u64)) -> u32 {
-    entity_id(process.0, process.1)
-}
-
-fn told(events: &[TestEvent]) -> Stores {
-    let mut stores = Stores::new();
-    stores.apply(&batches(events)).expect("events are in order");
-    stores
-}
+use crate::host::*;
 
 fn get(stores: &Stores, seq: u64, process: (u32, u64)) -> Option<(String, String, Option<u64>)> {
     let view = stores.at(seq, 0);
     let info = view.processes().get_process(id(process)).ok()?;
     Some((info.name.to_owned(), info.exe.to_owned(), info.exit_ns))
-}
-
-const P: (u32, u64) = (100, B);
-const C: (u32, u64) = (200, B + SECOND);
-
-/// What was running before the first event.
-fn snapshot_input(tasks: &[TaskSnapshot]) -> Input {
-    Input {
-        store: "process".to_owned(),
-        seq: 0,
-        rows: TaskSnapshot::to_batch(tasks),
-    }
 }
 
 #[test]
@@ -329,8 +268,4 @@ fn a_loop_of_parents_ends() {
         pids(&view.processes().get_ancestry(id(P), usize::MAX).expect("healthy")),
         [100, 200]
     );
-}
-
-fn pids(infos: &[ProcessInfo<'_>]) -> Vec<u32> {
-    infos.iter().map(|info| info.host_pid).collect()
 }
