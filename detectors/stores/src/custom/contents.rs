@@ -1,7 +1,7 @@
 //! What one custom store holds, with its history.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use detectors_api::stores::{IP_REPUTATION, Reputation};
 use foldhash::HashMap;
@@ -42,9 +42,21 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Entry {
     key: Arc<str>,
-    data: Value,
-    /// The same, typed: of reputations.
-    reputation: Option<Reputation>,
+    data: Data,
+}
+
+#[derive(Debug)]
+enum Data {
+    Json(Value),
+    Reputation(Box<TypedData>),
+}
+
+/// What a source thinks of an address. Feeds are large and ask for the JSON rarely: it is text until then.
+#[derive(Debug)]
+struct TypedData {
+    reputation: Reputation,
+    text: Box<str>,
+    json: OnceLock<Box<Value>>,
 }
 
 /// What is wrong with an entry.
@@ -57,8 +69,8 @@ pub(super) enum BadEntry {
 impl Entry {
     /// An entry of a store of a kind, if it can keep it.
     pub(super) fn read(kind: Kind, source: &str, key: &str, data: Value) -> Result<Self, BadEntry> {
-        let reputation = match kind {
-            Kind::Plain => None,
+        let data = match kind {
+            Kind::Plain => Data::Json(data),
             Kind::Reputations => {
                 // A list of the members would be taken, too.
                 if !data.is_object() {
@@ -66,14 +78,33 @@ impl Entry {
                 }
                 let opinion =
                     Opinion::deserialize(&data).map_err(|error| BadEntry::Data(error.to_string()))?;
-                Some(opinion.about(source, key))
+                Data::Reputation(Box::new(TypedData {
+                    reputation: opinion.about(source, key),
+                    text: data.to_string().into(),
+                    json: OnceLock::new(),
+                }))
             }
         };
         Ok(Self {
             key: kind.key(key).ok_or(BadEntry::Key("it is no IP address"))?,
             data,
-            reputation,
         })
+    }
+
+    fn json(&self) -> &Value {
+        match &self.data {
+            Data::Json(json) => json,
+            Data::Reputation(data) => data.json.get_or_init(|| {
+                Box::new(serde_json::from_str(&data.text).expect("the text was written from JSON"))
+            }),
+        }
+    }
+
+    fn reputation(&self) -> Option<&Reputation> {
+        match &self.data {
+            Data::Json(_) => None,
+            Data::Reputation(data) => Some(&data.reputation),
+        }
     }
 }
 
@@ -184,21 +215,19 @@ impl Contents {
     /// What `source` says about `key` as of event `seq`.
     pub(super) fn data(&self, seq: u64, source: &str, key: &str) -> Option<&Value> {
         let key = self.kind.key(key)?;
-        self.sources.get(source)?.at(seq, &key).map(|entry| &entry.data)
+        self.sources.get(source)?.at(seq, &key).map(Entry::json)
     }
 
     /// What each source says about `key` as of event `seq`, by source.
     pub(super) fn all_data(&self, seq: u64, key: &str) -> BTreeMap<&str, &Value> {
         self.all(seq, key)
-            .map(|(source, entry)| (source, &entry.data))
+            .map(|(source, entry)| (source, entry.json()))
             .collect()
     }
 
     /// What is thought of an address as of event `seq`.
     pub(super) fn reputation(&self, seq: u64, ip: &str) -> Option<&Reputation> {
-        let opinions = self
-            .all(seq, ip)
-            .filter_map(|(_, entry)| entry.reputation.as_ref());
+        let opinions = self.all(seq, ip).filter_map(|(_, entry)| entry.reputation());
         match self.resolution.at(seq) {
             Some(resolution) => resolution.settle(opinions),
             None => Resolution::default().settle(opinions),
