@@ -154,16 +154,10 @@ impl Containers {
     }
 
     fn made(&mut self, cgroup: &Cgroup) {
-        // It can have been made while the recording started, and found then.
-        self.forget(cgroup.id);
         match self.hierarchy.at(&cgroup.path, cgroup.id) {
             Some(directory) => self.learn(&directory),
-            None => {
-                let (now, number) = (self.now(), self.hierarchy.number());
-                let input = ContainerInput::dead_directory(now, number, cgroup.id, &cgroup.path);
-                self.inputs.push(input);
-                self.know(cgroup.id, &cgroup.path);
-            }
+            // It is gone by now. The events say that it was made and removed, and when, so that the store need not be told.
+            None => self.know(cgroup.id, &cgroup.path),
         }
     }
 
@@ -187,6 +181,8 @@ impl Containers {
     }
 
     fn know(&mut self, id: u64, path: &str) {
+        // What was made while the recording started has been found then, too.
+        self.forget(id);
         let Some(found) = container_of(path) else {
             self.cgroups.insert(id, None);
             return;
