@@ -4,7 +4,7 @@
 //! and take effect before the event with their sequence number. A store is there as of the event at which it was first mentioned.
 //!
 //! The store called `ip_reputation` is a custom store whose keys are addresses and whose entries say what a source thinks of
-//! one ([`Reputation`](stores::Reputation)). It has a view of its own, which settles what sources disagree about
+//! one ([`Reputation`]). It has a view of its own, which settles what sources disagree about
 //! ([`Resolution`]). Rules:
 //!
 //! * What a source says replaces what it said before, whatever the time that it gives; times, severities and priorities decide
