@@ -4,6 +4,7 @@
 
 mod args;
 mod detectors;
+mod enrichment;
 mod exit;
 mod moment;
 mod opened;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use capture::live::{self, Ended, LiveError, Observer, Progress, RecordBatch, Started, Summary};
+use capture::live::{self, Ended, Enricher, LiveError, Observer, Progress, RecordBatch, Started, Summary};
 use capture::{JournalPolicy, WriterOptions};
 use clap::ValueEnum;
 use detectors_api::event::EventBatch;
@@ -18,6 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use replay::{Format, LiveDetection, Writer};
 
 use crate::detectors;
+use crate::enrichment::EnrichmentArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::terminal_width;
 use crate::stores::StoreFiles;
@@ -27,7 +28,8 @@ use crate::stores::StoreFiles;
 /// What eBPF programs see of processes, files and sockets goes into a capture that replay, sql and analyze read. The capture can be
 /// read while it is being recorded, and what has been acknowledged survives a crash.
 ///
-/// Process creation, execution and exit are always recorded: the process tree is made of them. What this kernel lets
+/// Process creation, execution and exit are always recorded, and so are control groups that are made, removed and entered: the
+/// process tree and the containers are made of them. Container runtimes are asked for names and images of containers. What this kernel lets
 /// the recorder see, and what not, is shown by `tracee-cap doctor` and kept in the capture.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -94,6 +96,9 @@ pub(crate) struct Args {
     stores_retention: Option<Duration>,
 
     #[command(flatten)]
+    enrichment: EnrichmentArgs,
+
+    #[command(flatten)]
     stores: StoreFiles,
 
     /// How progress is shown on stderr.
@@ -155,10 +160,12 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = config(args)?;
-    let mut watch = Watch::new(args.progress, detection(args, &config)?);
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
-    let result = live::record(&config, None, &mut watch, &mut stop);
+    let mut enricher = args.enrichment.enricher()?;
+    let mut watch = Watch::new(args.progress, detection(args, &config, enricher.is_some())?);
+    let enricher = enricher.as_mut().map(|enricher| enricher as &mut dyn Enricher);
+    let result = live::record(&config, enricher, &mut watch, &mut stop);
     watch.bar.finish_and_clear();
     let summary = result.map_err(failure)?;
     if let Some(detection) = watch.detection {
@@ -203,16 +210,20 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
 }
 
 /// The observer that runs detectors over what is recorded.
-fn detection(args: &Args, config: &live::Config) -> Result<Option<LiveDetection<io::Stdout>>, Failure> {
+fn detection(
+    args: &Args,
+    config: &live::Config,
+    enriched: bool,
+) -> Result<Option<LiveDetection<io::Stdout>>, Failure> {
     let Some(detectors) = &args.detectors else {
         return Ok(None);
     };
-    let enrichments: &[String] = if args.env {
-        &["environment".to_owned()]
-    } else {
-        &[]
-    };
-    let engine = detectors::engine(detectors, enrichments, config.stores())?;
+    let recorded = [("environment", args.env), (live::CONTAINER_ENRICHMENT, enriched)];
+    let enrichments: Vec<_> = recorded
+        .into_iter()
+        .filter_map(|(name, recorded)| recorded.then(|| name.to_owned()))
+        .collect();
+    let engine = detectors::engine(detectors, &enrichments, config.stores())?;
     let format = match args.output {
         Some(DetectionForm::Ndjson) => Format::Ndjson,
         Some(DetectionForm::Table) => Format::Table {

@@ -21,7 +21,8 @@ pub use arrow::array::RecordBatch;
 pub use command::{RunningCommand, WaitingCommand};
 pub use enrichment::{Enricher, EnrichmentAnswer};
 pub use recorder::{
-    Config, Ended, LiveError, NoObserver, Observer, Progress, Started, Stop, Summary, record,
+    CONTAINER_ENRICHMENT, Config, Ended, LiveError, NoObserver, Observer, Progress, Started, Stop, Summary,
+    record,
 };
 
 #[cfg(doc)]

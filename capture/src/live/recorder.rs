@@ -36,8 +36,8 @@ const MAX_CHECKPOINTS: usize = 100_000;
 /// How often is looked for answers of container runtimes, once everything else is done.
 const ANSWER_POLL: Duration = Duration::from_millis(10);
 
-/// The name of the enrichment that container runtimes give.
-const CONTAINER_ENRICHMENT: &str = "container";
+/// Name in a capture's manifest of the enrichment that container runtimes give.
+pub const CONTAINER_ENRICHMENT: &str = "container";
 
 /// What to record, and into what.
 #[derive(Clone, Debug)]
