@@ -21,6 +21,8 @@ mod docker;
 mod error;
 mod kubernetes;
 mod sockets;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod worker;
 
 pub use answer::Answer;

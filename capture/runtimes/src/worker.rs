@@ -129,7 +129,7 @@ impl Runtimes {
                 self.waiting.insert(container_id.to_owned());
             }
             Err(error) if self.refused.len() < WAITING => {
-                self.refused.push(Answer::now(container_id, Err(error)))
+                self.refused.push(Answer::now(container_id, Err(error)));
             }
             // Nobody takes answers, so nobody misses this one.
             Err(_) => tracing::warn!(
