@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use arrow::array::RecordBatch;
 use detectors_api::event::BatchBuilder;
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
 use detectors_api::stores::{DataStore as _, DnsStore as _};
 use detectors_api::testkit::{TestEvent, batches};
-use detectors_stores::dns::{DnsAt, MAX_NODES, RecordType};
+use detectors_stores::dns::{DnsAt, DnsState, MAX_LINKS, MAX_NODES, RecordType};
+use detectors_stores::rows::Row as _;
 use detectors_stores::{Settings, Stores};
 
 const B: i64 = 1_700_000_000_000_000_000;
@@ -701,4 +703,98 @@ fn what_is_retained_for_an_hour_is_forgotten_after_it() {
         known("Old.com", "1.1.1.1"),
         "history stays"
     );
+}
+
+#[test]
+fn a_name_with_very_many_records_is_answered_with_the_newest() {
+    let answers: Vec<_> = (0..MAX_LINKS).map(|number| format!("{number}.old.com")).collect();
+    let answers: Vec<_> = answers
+        .iter()
+        .map(|name| (name.as_str(), "A", "1.1.1.1", 1))
+        .collect();
+    let stores = told(&[
+        response(at(0), ("old.com", "A"), &answers),
+        addresses(at(5), "new.com", &["1.1.1.1"], 60),
+    ]);
+    let view = stores.dns().at(2, at(6));
+    let found = view.get_dns_response("1.1.1.1").expect("known");
+    assert_eq!(found.domains, ["new.com"]);
+    assert!(found.truncated, "not all were looked at");
+}
+
+fn keyframe(stores: &mut Stores) -> RecordBatch {
+    let frames = stores.keyframes().into_iter();
+    let mut frames = frames.filter(|(name, _)| *name == "dns").map(|(_, rows)| rows);
+    frames.next().expect("the DNS store has one")
+}
+
+#[test]
+fn a_keyframe_holds_what_later_questions_need_and_no_more() {
+    let mut stores = told(&[
+        addresses(at(0), "a.com", &["1.1.1.1"], 60),
+        addresses(at(30), "A.com", &["1.1.1.1"], 60),
+        addresses(at(200), "a.com", &["1.1.1.1"], 60),
+    ]);
+    let rows = DnsState::from_batch(&keyframe(&mut stores)).expect("well formed");
+    let known: Vec<_> = rows
+        .iter()
+        .map(|row| (row.time_ns, row.name.as_deref(), row.valid_until_ns))
+        .collect();
+    assert_eq!(
+        known,
+        [
+            (at(200), None, Some(at(260))),
+            (at(0), Some("a.com"), Some(at(90))),
+            (at(200), Some("a.com"), Some(at(260))),
+        ],
+        "the question, and when the record held"
+    );
+
+    let before = stores.dns().history().len();
+    stores.compact(3);
+    let after: Vec<_> = stores
+        .dns()
+        .history()
+        .iter()
+        .map(|row| (row.seq, row.time_ns))
+        .collect();
+    assert_eq!((before, after), (3, vec![(1, at(0)), (3, at(200))]));
+}
+
+#[test]
+fn malformed_keyframes_are_refused() {
+    let mut stores = told(&[addresses(at(0), "a.com", &["1.1.1.1"], 60)]);
+    let good = DnsState::from_batch(&keyframe(&mut stores)).expect("well formed");
+    let restore = |change: &dyn Fn(&mut DnsState)| {
+        let mut rows = good.clone();
+        change(rows.last_mut().expect("a record"));
+        let frames = [("dns".to_owned(), DnsState::to_batch(&rows))];
+        Stores::new().restore(2, &frames, Vec::new())
+    };
+    assert_eq!(restore(&|_| {}), Ok(()));
+    let changes: [(&dyn Fn(&mut DnsState), &str); 5] = [
+        (
+            &|row| row.value = Some("1.1.1".to_owned()),
+            "column `value` of the table keyframes/dns has `1.1.1` in row 1: it is no address",
+        ),
+        (
+            &|row| row.record_type = Some("NS".to_owned()),
+            "column `record_type` of the table keyframes/dns has `NS` in row 1: no such type is kept",
+        ),
+        (
+            &|row| row.seq = 2,
+            "column `seq` of the table keyframes/dns has `2` in row 1: the state before event 2 cannot tell of it",
+        ),
+        (
+            &|row| row.ttl = None,
+            "column `ttl` of the table keyframes/dns has a null in row 1",
+        ),
+        (
+            &|row| row.valid_until_ns = None,
+            "column `valid_until_ns` of the table keyframes/dns has a null in row 1",
+        ),
+    ];
+    for (change, text) in changes {
+        assert_eq!(restore(change).expect_err("malformed").to_string(), text);
+    }
 }

@@ -81,17 +81,21 @@ fn packet(line: &[u8]) -> Packet {
 fn recording() -> (Vec<Packet>, Vec<EventBatch>) {
     let file = std::fs::File::open(RECORDING).expect("the recording is part of the repository");
     let lines = BufReader::new(GzDecoder::new(BufReader::new(file))).split(b'\n');
-    let mut builder = BatchBuilder::default();
-    let mut packets = Vec::new();
-    for (seq, line) in (1..).zip(lines) {
-        let line = line.expect("it can be unpacked");
-        match read_line(&line) {
-            Ok(Line::Event(event)) => builder.push(seq, &event),
-            other => panic!("line {seq}: {other:?}"),
+    let lines: Vec<_> = lines.map(|line| line.expect("it can be unpacked")).collect();
+    std::thread::scope(|threads| {
+        let packets = threads.spawn(|| lines.iter().map(|line| packet(line)).collect());
+        let mut builder = BatchBuilder::default();
+        for (seq, line) in (1..).zip(&lines) {
+            match read_line(line) {
+                Ok(Line::Event(event)) => builder.push(seq, &event),
+                other => panic!("line {seq}: {other:?}"),
+            }
         }
-        packets.push(packet(&line));
-    }
-    (packets, builder.finish().batches)
+        (
+            packets.join().expect("every line is a packet"),
+            builder.finish().batches,
+        )
+    })
 }
 
 fn answer(stores: &Stores, seq: u64, now: i64, query: &str) -> Option<Answer> {
