@@ -2,7 +2,7 @@
 
 use foldhash::HashMap;
 
-use super::table::Index;
+use super::facts::Index;
 use super::timeline::{Head, Timelines};
 
 /// How many bearers of a number are told apart at a time: more would need as many tasks at once whose 32-bit ids collide.
@@ -103,11 +103,19 @@ impl Directory {
         }
     }
 
-    /// What can be meant now: numbers in order, each with its bearers, the latest last.
-    pub(super) fn list(&self) -> Vec<(u32, &[Index])> {
+    /// All numbers that ever meant something, in order.
+    fn numbers(&self) -> Vec<u32> {
         let mut numbers: Vec<_> = self.meanings.keys().copied().collect();
         numbers.sort_unstable();
-        let bearers = numbers.into_iter().map(|number| (number, self.now(number)));
+        numbers
+    }
+
+    /// What can be meant now: numbers in order, each with its bearers, the latest last.
+    pub(super) fn list(&self) -> Vec<(u32, &[Index])> {
+        let bearers = self
+            .numbers()
+            .into_iter()
+            .map(|number| (number, self.now(number)));
         bearers.filter(|(_, bearers)| !bearers.is_empty()).collect()
     }
 
@@ -116,11 +124,11 @@ impl Directory {
     pub(super) fn compacted(&self, seq: u64, moved: impl Fn(Index) -> Option<Index>) -> Self {
         let mut copy = Self::default();
         let mut kept = Vec::new();
-        for (number, meaning) in &self.meanings {
-            let shared = match meaning {
+        for number in self.numbers() {
+            let shared = match &self.meanings[&number] {
                 Meaning::One(index) => {
                     copy.meanings
-                        .extend(moved(*index).map(|index| (*number, Meaning::One(index))));
+                        .extend(moved(*index).map(|index| (number, Meaning::One(index))));
                     continue;
                 }
                 Meaning::Shared(shared) => &self.shared[*shared as usize],
@@ -135,12 +143,12 @@ impl Directory {
             match (now.as_slice(), needed.as_slice()) {
                 ([], [(.., None)]) if settled => {}
                 ([one], [(.., Some(latest))]) if settled && one == latest => {
-                    copy.meanings.insert(*number, Meaning::One(*one));
+                    copy.meanings.insert(number, Meaning::One(*one));
                 }
                 _ => {
                     let place = copy.shared.len();
                     kept.extend(needed.into_iter().map(|(head, _, value)| (head, place, value)));
-                    copy.meanings.insert(*number, Meaning::shared(place));
+                    copy.meanings.insert(number, Meaning::shared(place));
                     copy.shared.push(Shared {
                         now,
                         history: Head::default(),

@@ -3,9 +3,9 @@
 use detectors_api::event::Event;
 
 use super::ProcessStore;
+use super::facts::{Exit, Index, Now};
 use super::fold::SIGNAL;
 use super::mention::Mention;
-use super::table::{Exit, Index, Now};
 
 impl ProcessStore {
     /// A task exits.

@@ -4,9 +4,9 @@ use arrow::array::RecordBatch;
 use detectors_api::event::Event;
 use detectors_api::stores::ExecutableFile;
 
+use super::facts::{Image, Index, Now};
 use super::intern::Text;
 use super::mention::Mention;
-use super::table::{Facts, Image, Index, Now};
 use super::thread::{NEVER, Thread};
 use super::{ProcessStore, TaskSnapshot};
 use crate::fold::Fold;
@@ -289,29 +289,6 @@ impl ProcessStore {
         self.table.get_mut(process).live_threads += 1;
         self.settle(now, process);
         index
-    }
-}
-
-impl Facts {
-    /// It runs the binary with this path; empty if unknown.
-    fn runs(&mut self, path: Text) {
-        if !path.is_empty() && path != self.image.path {
-            self.image = Image {
-                path,
-                ..Image::default()
-            };
-        }
-    }
-
-    /// What is not known yet is as it was with the parent.
-    fn inherit(&mut self, parent: &Self) {
-        self.name = self.name.or(parent.name);
-        if self.image.path.is_empty() {
-            self.image = parent.image;
-        }
-        self.setting.uid = self.setting.uid.or(parent.setting.uid);
-        self.setting.gid = self.setting.gid.or(parent.setting.gid);
-        self.setting.container = self.setting.container.or(parent.setting.container);
     }
 }
 

@@ -1,97 +1,96 @@
-//! The state of the process store as rows.
+//! The state of the process store as rows. `restore` takes them up again.
 
 use arrow::array::RecordBatch;
-use detectors_api::stores::ExecutableFile;
 use foldhash::HashMap;
 
 use super::ProcessStore;
 use super::directory::Directory;
-use super::table::{Exit, Facts, Image, Index, Now, Setting};
-use super::thread::{NEVER, Thread};
-use crate::rows::{Row, RowsError, rows};
+use super::facts::{Facts, Index};
+use super::thread::NEVER;
+use crate::rows::{Row, rows};
 
 rows! {
     table "keyframes/process";
     /// A piece of the state. Processes and threads are named by their place among the rows of their kind, from 0.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
-    struct Piece {
+    pub(super) struct Piece {
         /// `process`; `thread` (other than a leader); `process id` or `thread id` (an id that means it); `child` (of the
         /// process, beside those that name it as parent).
-        kind: String,
+        pub(super) kind: String,
         /// The process: of a thread, meant by an id, or whose child it is.
-        process: Option<u32>,
+        pub(super) process: Option<u32>,
         /// The thread that an id means.
-        thread: Option<u32>,
+        pub(super) thread: Option<u32>,
         /// The child.
-        child: Option<u32>,
+        pub(super) child: Option<u32>,
         /// Entity id.
-        id: Option<u32>,
+        pub(super) id: Option<u32>,
         /// Id in the root pid namespace.
-        host_pid: Option<u32>,
+        pub(super) host_pid: Option<u32>,
         /// Id in its own pid namespace.
-        pid: Option<u32>,
+        pub(super) pid: Option<u32>,
         /// The parent's pid in the root pid namespace.
-        host_ppid: Option<u32>,
+        pub(super) host_ppid: Option<u32>,
         /// The parent's pid in the parent's namespace.
-        ppid: Option<u32>,
+        pub(super) ppid: Option<u32>,
         /// The process that created it.
-        parent: Option<u32>,
+        pub(super) parent: Option<u32>,
         /// The process that adopted it.
-        adopted_by: Option<u32>,
+        pub(super) adopted_by: Option<u32>,
         /// ns since the Unix epoch.
-        start_ns: Option<u64>,
+        pub(super) start_ns: Option<u64>,
         /// The start time comes from procfs.
-        coarse: bool,
+        pub(super) coarse: bool,
         /// Looked for under its pid, because its id may be off.
-        by_start: bool,
+        pub(super) by_start: bool,
         /// Its id means it alone.
-        by_id: bool,
+        pub(super) by_id: bool,
         /// Its pid means it.
-        by_host_pid: bool,
+        pub(super) by_host_pid: bool,
         /// Only known because others mention it.
-        inferred: bool,
+        pub(super) inferred: bool,
         /// Event time of what was last learned of it: ns since the Unix epoch.
-        time_ns: u64,
+        pub(super) time_ns: u64,
         /// comm.
-        name: Option<String>,
+        pub(super) name: Option<String>,
         /// Last part of the path given to exec.
-        exec_name: Option<String>,
+        pub(super) exec_name: Option<String>,
         /// Path of the binary.
-        exe: Option<String>,
+        pub(super) exe: Option<String>,
         /// Device of the binary.
-        exe_dev: Option<u32>,
+        pub(super) exe_dev: Option<u32>,
         /// Inode of the binary.
-        exe_inode: Option<u64>,
+        pub(super) exe_inode: Option<u64>,
         /// Change time of the binary: ns since the Unix epoch.
-        exe_ctime_ns: Option<u64>,
+        pub(super) exe_ctime_ns: Option<u64>,
         /// Type and permissions of the binary.
-        exe_mode: Option<u32>,
+        pub(super) exe_mode: Option<u32>,
         /// Real user id.
-        uid: Option<u32>,
+        pub(super) uid: Option<u32>,
         /// Real group id.
-        gid: Option<u32>,
+        pub(super) gid: Option<u32>,
         /// Container id.
-        container_id: Option<String>,
+        pub(super) container_id: Option<String>,
         /// Exit of the last thread, or of the thread: ns since the Unix epoch.
-        exit_ns: Option<u64>,
+        pub(super) exit_ns: Option<u64>,
         /// Exit of the leader: ns since the Unix epoch.
-        leader_exit_ns: Option<u64>,
+        pub(super) leader_exit_ns: Option<u64>,
         /// Latest exit of a thread so far: ns since the Unix epoch.
-        last_exit_ns: Option<u64>,
+        pub(super) last_exit_ns: Option<u64>,
         /// Status given to `exit`.
-        exit_code: Option<i32>,
+        pub(super) exit_code: Option<i32>,
         /// Signal that killed it.
-        exit_signal: Option<i32>,
+        pub(super) exit_signal: Option<i32>,
         /// The kernel said that no thread was left.
-        exit_complete: bool,
+        pub(super) exit_complete: bool,
     }
 }
 
-const PROCESS: &str = "process";
-const THREAD: &str = "thread";
-const PROCESS_ID: &str = "process id";
-const THREAD_ID: &str = "thread id";
-const CHILD: &str = "child";
+pub(super) const PROCESS: &str = "process";
+pub(super) const THREAD: &str = "thread";
+pub(super) const PROCESS_ID: &str = "process id";
+pub(super) const THREAD_ID: &str = "thread id";
+pub(super) const CHILD: &str = "child";
 
 /// Numbers that stand for processes or threads in a keyframe.
 type Numbers = HashMap<Index, u32>;
@@ -225,164 +224,6 @@ impl ProcessStore {
             ..Piece::default()
         }
     }
-
-    pub(super) fn take_keyframe(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
-        let now = Now { seq, time_ns: 0 };
-        let pieces = Piece::from_batch(rows)?;
-        let count = |kind| pieces.iter().filter(|piece| piece.kind == kind).count();
-        let sizes = Sizes {
-            processes: count(PROCESS),
-            threads: count(THREAD),
-        };
-        for kind in [PROCESS, THREAD, PROCESS_ID, THREAD_ID, CHILD] {
-            for (row, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.kind == kind) {
-                let place = Place { sizes, row };
-                match kind {
-                    PROCESS => self.take_process(now, piece, place)?,
-                    THREAD => self.take_thread(now, piece, place)?,
-                    PROCESS_ID => {
-                        let index = place.process("process", piece.process)?;
-                        let id = place.given("id", piece.id)?;
-                        let table = &self.table;
-                        self.by_id.add(id, seq, index, |index| table.since(index));
-                        if table.facts(index).id != id {
-                            self.aliases.push((id, index));
-                        }
-                    }
-                    THREAD_ID => {
-                        let index = place.thread(piece.thread)?;
-                        let id = place.given("id", piece.id)?;
-                        let threads = &self.threads.threads;
-                        self.threads
-                            .by_id
-                            .add(id, seq, index, |index| threads[index.position()].since);
-                        if threads[index.position()].id != id {
-                            self.threads.aliases.push((id, index));
-                        }
-                    }
-                    _ => {
-                        let parent = place.process("process", piece.process)?;
-                        let child = place.process("child", piece.child)?;
-                        self.table.add_child(now, parent, child);
-                    }
-                }
-            }
-        }
-        match pieces.iter().enumerate().find(|(_, piece)| {
-            ![PROCESS, THREAD, PROCESS_ID, THREAD_ID, CHILD].contains(&piece.kind.as_str())
-        }) {
-            Some((row, piece)) => Err(wrong(
-                row,
-                "kind",
-                &piece.kind,
-                "this version knows no such kind of row",
-            )),
-            None => {
-                self.link_children(now);
-                Ok(())
-            }
-        }
-    }
-
-    fn take_process(&mut self, now: Now, piece: &Piece, place: Place) -> Result<(), RowsError> {
-        let other = |column, number: Option<u32>| {
-            number
-                .map(|number| place.process(column, Some(number)))
-                .transpose()
-        };
-        let texts = &mut self.table.texts;
-        let mut text = |text: &Option<String>| texts.number(text.as_deref().unwrap_or_default());
-        let file = piece.exe_inode.map(|inode| ExecutableFile {
-            dev: piece.exe_dev.unwrap_or_default(),
-            inode,
-            ctime_ns: piece.exe_ctime_ns.unwrap_or_default(),
-            mode: piece.exe_mode.unwrap_or_default(),
-        });
-        let facts = Facts {
-            id: place.given("id", piece.id)?,
-            host_pid: piece.host_pid.unwrap_or_default(),
-            pid: piece.pid,
-            host_ppid: piece.host_ppid,
-            ppid: piece.ppid,
-            parent: other("parent", piece.parent)?,
-            adopted_by: other("adopted_by", piece.adopted_by)?,
-            start_ns: piece.start_ns,
-            coarse: piece.coarse,
-            inferred: piece.inferred,
-            name: text(&piece.name),
-            image: Image {
-                path: text(&piece.exe),
-                exec_name: text(&piece.exec_name),
-                file,
-            },
-            setting: Setting {
-                uid: piece.uid,
-                gid: piece.gid,
-                container: text(&piece.container_id),
-            },
-            exit: Exit {
-                ns: piece.exit_ns,
-                leader_ns: piece.leader_exit_ns,
-                code: piece.exit_code,
-                signal: piece.exit_signal,
-                complete: piece.exit_complete,
-            },
-        };
-        let learned = Now {
-            time_ns: piece.time_ns,
-            ..now
-        };
-        let index = self.table.add(learned, &facts);
-        self.table.get_mut(index).last_exit_ns = piece.last_exit_ns.unwrap_or_default();
-        self.present.push(index);
-        let table = &self.table;
-        if piece.by_id {
-            self.by_id
-                .add(facts.id, now.seq, index, |index| table.since(index));
-        }
-        if piece.by_host_pid {
-            self.by_pid
-                .replace(facts.host_pid, now.seq, index, |index| table.since(index));
-        }
-        if piece.by_start {
-            self.coarse.insert(facts.host_pid, index);
-        }
-        Ok(())
-    }
-
-    fn take_thread(&mut self, now: Now, piece: &Piece, place: Place) -> Result<(), RowsError> {
-        let process = place.process("process", piece.process)?;
-        let name = self.table.texts.number(piece.name.as_deref().unwrap_or_default());
-        let thread = Thread {
-            id: place.given("id", piece.id)?,
-            host_tid: piece.host_pid.unwrap_or_default(),
-            tid: piece.pid.into(),
-            process,
-            name,
-            start_ns: piece.start_ns.unwrap_or_default(),
-            coarse: piece.coarse,
-            since: now.seq,
-            exit_ns: piece.exit_ns.unwrap_or_default(),
-            exit_seq: if piece.exit_ns.is_some() { now.seq } else { NEVER },
-            forgotten: NEVER,
-        };
-        let index = self.threads.insert(thread, piece.by_id, piece.by_start);
-        self.table.add_thread(now, process, index);
-        if !thread.exited() {
-            self.table.get_mut(process).live_threads += 1;
-        }
-        Ok(())
-    }
-
-    /// Children are told by naming their parents.
-    fn link_children(&mut self, now: Now) {
-        for child in self.present.clone() {
-            let facts = self.table.facts(child);
-            for parent in facts.parent.into_iter().chain(facts.adopted_by) {
-                self.table.add_child(now, parent, child);
-            }
-        }
-    }
 }
 
 /// What does not go without saying: ids that have several bearers, or that are not the bearer's own.
@@ -396,65 +237,4 @@ fn other_ids(directory: &Directory, own: impl Fn(Index) -> u32) -> Vec<(u32, Ind
 
 fn numbers(indexes: &[Index]) -> Numbers {
     indexes.iter().copied().zip(0..).collect()
-}
-
-/// How many processes and threads the rows tell of.
-#[derive(Clone, Copy, Debug)]
-struct Sizes {
-    processes: usize,
-    threads: usize,
-}
-
-/// Where something is read.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    sizes: Sizes,
-    row: usize,
-}
-
-impl Place {
-    fn process(self, column: &'static str, number: Option<u32>) -> Result<Index, RowsError> {
-        self.one_of(column, number, self.sizes.processes, "processes")
-    }
-
-    fn thread(self, number: Option<u32>) -> Result<Index, RowsError> {
-        self.one_of("thread", number, self.sizes.threads, "threads")
-    }
-
-    fn one_of(
-        self,
-        column: &'static str,
-        number: Option<u32>,
-        count: usize,
-        what: &str,
-    ) -> Result<Index, RowsError> {
-        let number = self.given(column, number)?;
-        match usize::try_from(number) {
-            Ok(position) if position < count => Ok(Index::at(position)),
-            _ => Err(wrong(
-                self.row,
-                column,
-                &number.to_string(),
-                &format!("the table has {count} {what}, counted from 0"),
-            )),
-        }
-    }
-
-    fn given(self, column: &'static str, number: Option<u32>) -> Result<u32, RowsError> {
-        number.ok_or(RowsError::Null {
-            table: Piece::TABLE,
-            column,
-            row: self.row,
-        })
-    }
-}
-
-fn wrong(row: usize, column: &'static str, value: &str, reason: &str) -> RowsError {
-    RowsError::Value {
-        table: Piece::TABLE,
-        column,
-        row,
-        value: value.to_owned(),
-        reason: reason.to_owned(),
-    }
 }

@@ -3,7 +3,7 @@
 use detectors_api::entity::entity_id;
 
 use super::ProcessStore;
-use super::table::{Facts, Index, Now};
+use super::facts::{Facts, Index, Now};
 
 /// A start time from procfs is up to a tick (10 ms) early, and the clocks' offset is sampled anew.
 const COARSE_NS: u64 = 20_000_000;

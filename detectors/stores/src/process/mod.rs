@@ -18,18 +18,20 @@
 //! | module | what |
 //! |---|---|
 //! | `fold`, `exit`, `mention` | how snapshots and events change the store |
-//! | `table`, `thread` | what is known about processes and threads |
+//! | `facts`, `table`, `thread` | what is known about processes and threads |
 //! | `timeline`, `directory`, `intern` | what these tables are made of: history, ids, shared values |
-//! | `retention`, `keyframe` | forgetting, dropping history, the state as rows |
+//! | `retention`, `keyframe`, `restore` | forgetting, dropping history, the state as rows |
 //! | `view`, `answer` | how it is asked |
 
 mod answer;
 mod directory;
 mod exit;
+mod facts;
 mod fold;
 mod intern;
 mod keyframe;
 mod mention;
+mod restore;
 mod retention;
 mod snapshot;
 mod table;
@@ -44,8 +46,9 @@ pub use view::ProcessesAt;
 use foldhash::HashMap;
 
 use directory::Directory;
+use facts::Index;
 use retention::{Compaction, Sweep};
-use table::{Index, ProcessTable};
+use table::ProcessTable;
 use thread::ThreadTable;
 
 /// All processes of a recording, with their history.

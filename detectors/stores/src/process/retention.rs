@@ -3,7 +3,8 @@
 use foldhash::{HashMap, HashSet};
 
 use super::ProcessStore;
-use super::table::{Facts, Index, Now, ProcessTable};
+use super::facts::{Facts, Index, Now};
+use super::table::ProcessTable;
 use super::thread::{NEVER, ThreadTable};
 use super::timeline::Head;
 

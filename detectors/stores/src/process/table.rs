@@ -3,87 +3,9 @@
 //! A version is small: what seldom changes (who it is, what it runs, as whom, how it ended) lies in tables of its own, shared
 //! by the versions for which it is the same.
 
-use std::num::NonZeroU32;
-
-use detectors_api::stores::ExecutableFile;
-
+use super::facts::{Exit, Facts, Image, Index, Now, Setting};
 use super::intern::{Interned, Text, Texts};
 use super::timeline::{Entry, Head, Timelines, make_room};
-
-/// A process or a thread, by its place in its table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Index(NonZeroU32);
-
-impl Index {
-    /// # Panics
-    /// Beyond 2³² − 1 entries, long after memory has run out.
-    pub(super) fn at(position: usize) -> Self {
-        let number = u32::try_from(position + 1).ok().and_then(NonZeroU32::new);
-        Self(number.expect("fewer than 2^32 entries"))
-    }
-
-    pub(super) fn position(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
-
-/// When something happens.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Now {
-    pub(super) seq: u64,
-    /// Event time: ns since the Unix epoch; 0 if unknown.
-    pub(super) time_ns: u64,
-}
-
-/// What a process executed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Image {
-    pub(super) path: Text,
-    /// The last part of the path that the kernel was given.
-    pub(super) exec_name: Text,
-    pub(super) file: Option<ExecutableFile>,
-}
-
-/// As whom and where a process runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Setting {
-    pub(super) uid: Option<u32>,
-    pub(super) gid: Option<u32>,
-    pub(super) container: Text,
-}
-
-/// How a process ended, or is ending. Times are ns since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Exit {
-    /// When its last thread exited; `None` while it runs.
-    pub(super) ns: Option<u64>,
-    pub(super) leader_ns: Option<u64>,
-    pub(super) code: Option<i32>,
-    pub(super) signal: Option<i32>,
-    /// The kernel said that no thread was left.
-    pub(super) complete: bool,
-}
-
-/// What is known about a process at one time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) id: u32,
-    /// 0 if unknown.
-    pub(super) host_pid: u32,
-    pub(super) pid: Option<u32>,
-    pub(super) host_ppid: Option<u32>,
-    pub(super) ppid: Option<u32>,
-    pub(super) parent: Option<Index>,
-    pub(super) adopted_by: Option<Index>,
-    pub(super) start_ns: Option<u64>,
-    /// `start_ns` comes from a clock that ticks every 10 ms.
-    pub(super) coarse: bool,
-    pub(super) inferred: bool,
-    pub(super) name: Text,
-    pub(super) image: Image,
-    pub(super) setting: Setting,
-    pub(super) exit: Exit,
-}
 
 /// A number that can be unknown, in four bytes. The greatest number cannot be told from an unknown one: it is neither a pid
 /// nor a user.

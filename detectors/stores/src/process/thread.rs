@@ -3,9 +3,10 @@
 use foldhash::HashMap;
 
 use super::directory::Directory;
+use super::facts::{Index, Now};
 use super::intern::Text;
 use super::mention::Mention;
-use super::table::{Index, Known, Now};
+use super::table::Known;
 use super::timeline::make_room;
 
 /// A thread other than a leader. What is known about it is known from the start, but for its exit.

@@ -2,7 +2,8 @@
 
 use detectors_api::stores::{self, DataStore, Entity, Health, Metrics, ProcessInfo, Store, StoreError};
 
-use super::table::{Exit, Identity, Index, Version};
+use super::facts::{Exit, Index};
+use super::table::{Identity, Version};
 use super::thread::Thread;
 use super::{Moment, ProcessStore, ThreadInfo};
 
