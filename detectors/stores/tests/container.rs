@@ -744,7 +744,7 @@ fn rows_that_lack_what_they_are_about_are_refused() {
     for (input, column) in [(pathless, "path"), (nameless, "container_id")] {
         let mut stores = Stores::new();
         stores
-            .add_input(input_of(0, &input))
+            .add_input(input_of(1, &input))
             .expect("nothing applied yet");
         let error = stores.advance(&[], 5).expect_err("a null");
         assert_eq!(

@@ -6,9 +6,9 @@ use arrow::array::RecordBatch;
 use detectors_api::stores::Runtime;
 
 use super::ContainerStore;
-use super::fold::low_half;
 use super::history::{Directory, Facts, Start};
 use super::inputs::{ContainerFacts, Pod};
+use super::lives::low_half;
 use super::path::container_of;
 use crate::rows::{Row, RowsError, rows};
 

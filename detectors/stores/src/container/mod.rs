@@ -20,6 +20,7 @@ mod fold;
 mod history;
 mod inputs;
 mod keyframe;
+mod lives;
 mod path;
 mod view;
 

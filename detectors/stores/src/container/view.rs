@@ -64,7 +64,7 @@ impl<'a> ContainersAt<'a> {
     }
 
     fn by_cgroup(self, cgroup_id: u64) -> Option<ContainerInfo<'a>> {
-        let cgroup = self.store.cgroups.get(&super::fold::low_half(cgroup_id))?;
+        let cgroup = self.store.cgroups.get(&super::lives::low_half(cgroup_id))?;
         self.get(cgroup.container.at(self.seq)?)
     }
 }
