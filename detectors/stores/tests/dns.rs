@@ -772,7 +772,8 @@ fn malformed_keyframes_are_refused() {
         Stores::new().restore(2, &frames, Vec::new())
     };
     assert_eq!(restore(&|_| {}), Ok(()));
-    let changes: [(&dyn Fn(&mut DnsState), &str); 5] = [
+    type Change<'a> = (&'a dyn Fn(&mut DnsState), &'a str);
+    let changes: [Change<'_>; 5] = [
         (
             &|row| row.value = Some("1.1.1".to_owned()),
             "column `value` of the table keyframes/dns has `1.1.1` in row 1: it is no address",

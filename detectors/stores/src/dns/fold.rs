@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use detectors_api::event::Event;
 
 use super::DnsStore;
-use super::graph::Sighting;
+use super::link::Sighting;
 use super::record::{AnswerValue, Reading, Response};
 use crate::fold::Fold;
 use crate::rows::RowsError;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::link::{Link, Sighting};
 use super::name::{Subject, reverse_name, trim};
 use super::record::RecordType;
 
@@ -62,59 +63,6 @@ pub(super) struct Node {
     back: Vec<LinkId>,
 }
 
-/// A record: what leads from one node to another.
-#[derive(Clone, Debug)]
-pub(super) struct Link {
-    pub(super) from: NodeId,
-    pub(super) record_type: RecordType,
-    pub(super) to: NodeId,
-    /// When it was seen, by sequence number; never empty.
-    sightings: Vec<Sighting>,
-    /// The last moment at which it holds: ns since the Unix epoch.
-    until: i64,
-}
-
-/// A response with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sighting {
-    pub(super) seq: u64,
-    /// It holds from here …
-    pub(super) from: i64,
-    /// … to here, inclusive: ns since the Unix epoch.
-    pub(super) until: i64,
-    /// Seconds.
-    pub(super) ttl: u32,
-    pub(super) question: NodeId,
-    pub(super) question_type: TypeId,
-    /// The one that holds longest, of all up to this one.
-    longest: u32,
-}
-
-impl Sighting {
-    pub(super) fn new(
-        seq: u64,
-        from: i64,
-        until: i64,
-        ttl: u32,
-        question: NodeId,
-        question_type: TypeId,
-    ) -> Self {
-        Self {
-            seq,
-            from,
-            until,
-            ttl,
-            question,
-            question_type,
-            longest: 0,
-        }
-    }
-
-    fn holds(&self, now: i64) -> bool {
-        self.from <= now && now <= self.until
-    }
-}
-
 impl Node {
     pub(super) fn is_address(&self) -> bool {
         matches!(self.key, Key::Address(_))
@@ -155,75 +103,6 @@ impl Node {
 
     pub(super) fn back(&self) -> &[LinkId] {
         &self.back
-    }
-}
-
-impl Link {
-    pub(super) fn since(&self) -> u64 {
-        self.sightings[0].seq
-    }
-
-    pub(super) fn until(&self) -> i64 {
-        self.until
-    }
-
-    pub(super) fn sightings(&self) -> &[Sighting] {
-        &self.sightings
-    }
-
-    /// A sighting as of event `seq` by which it holds at `now`; the latest, or the longest, if several do.
-    pub(super) fn holds(&self, seq: u64, now: i64) -> Option<&Sighting> {
-        let known = self.sightings.partition_point(|sighting| sighting.seq <= seq);
-        let latest = self.sightings[..known].last()?;
-        let longest = &self.sightings[latest.longest as usize];
-        if let Some(found) = [latest, longest].into_iter().find(|sighting| sighting.holds(now)) {
-            return Some(found);
-        }
-        // Timestamps went back, or the question is about the past.
-        self.sightings[..known]
-            .iter()
-            .rev()
-            .take_while(|sighting| self.sightings[sighting.longest as usize].until >= now)
-            .find(|sighting| sighting.holds(now))
-    }
-
-    /// The link as questions about later events know it.
-    pub(super) fn merged(&self) -> Self {
-        let mut merged = self.clone();
-        merged.merge(u64::MAX);
-        merged
-    }
-
-    fn see(&mut self, mut sighting: Sighting) {
-        let place = u32::try_from(self.sightings.len()).expect("fewer than 2^32 sightings");
-        let before = self.sightings.last().map(|last| last.longest);
-        sighting.longest = before
-            .filter(|longest| self.sightings[*longest as usize].until > sighting.until)
-            .unwrap_or(place);
-        self.until = self.until.max(sighting.until);
-        self.sightings.push(sighting);
-    }
-
-    /// Makes one of sightings before `seq` whose times overlap: later questions know all of them.
-    fn merge(&mut self, seq: u64) {
-        let after = self.sightings.partition_point(|sighting| sighting.seq < seq);
-        let later = self.sightings.split_off(after);
-        let mut earlier = std::mem::take(&mut self.sightings);
-        earlier.sort_by_key(|sighting| (sighting.from, sighting.seq));
-        earlier.dedup_by(|next, kept| {
-            let overlaps = next.from <= kept.until;
-            if overlaps && next.until > kept.until {
-                *kept = Sighting {
-                    seq: kept.seq,
-                    from: kept.from,
-                    ..*next
-                };
-            }
-            overlaps
-        });
-        for sighting in earlier.into_iter().chain(later) {
-            self.see(sighting);
-        }
     }
 }
 
@@ -337,9 +216,9 @@ impl Graph {
     ) -> Option<LinkId> {
         let known = self.by_ends.get(&(from, record_type, to)).copied();
         // One that was forgotten comes back as a new one, with a new place in the order.
-        if let Some(id) = known.filter(|id| self.link(*id).until >= floor) {
+        if let Some(id) = known.filter(|id| self.link(*id).until() >= floor) {
             let link = &mut self.links[id.position()];
-            let last = link.sightings[link.sightings.len() - 1];
+            let last = link.latest();
             if (last.from, last.until) == (sighting.from, sighting.until) {
                 return None;
             }
@@ -350,15 +229,7 @@ impl Graph {
         self.by_ends.insert((from, record_type, to), id);
         self.nodes[from.position()].out.push(id);
         self.nodes[to.position()].back.push(id);
-        let mut link = Link {
-            from,
-            record_type,
-            to,
-            sightings: Vec::new(),
-            until: i64::MIN,
-        };
-        link.see(sighting);
-        self.links.push(link);
+        self.links.push(Link::new((from, record_type, to), sighting));
         Some(id)
     }
 
@@ -377,7 +248,7 @@ impl Graph {
     pub(super) fn merge_link(&mut self, id: LinkId, seq: u64) -> bool {
         let link = &mut self.links[id.position()];
         link.merge(seq);
-        link.sightings.last().is_some_and(|last| last.seq >= seq)
+        link.latest().seq >= seq
     }
 
     /// As [`merge_link`](Self::merge_link), for the times at which a node was asked for.
@@ -415,29 +286,16 @@ impl Graph {
                 ..node
             });
         }
-        for (position, mut link) in self.links.into_iter().enumerate() {
-            if link.until < floor {
-                continue;
-            }
+        for (position, link) in self.links.into_iter().enumerate() {
             // Both ends and the questions are known for as long as the link holds.
-            let (Some(from), Some(to)) = (moved.node(link.from), moved.node(link.to)) else {
+            let Some(link) = link.moved(floor, |node| moved.node(node)) else {
                 continue;
             };
-            (link.from, link.to) = (from, to);
-            let sightings = std::mem::take(&mut link.sightings);
-            for mut sighting in sightings {
-                if sighting.until >= floor
-                    && let Some(question) = moved.node(sighting.question)
-                {
-                    sighting.question = question;
-                    link.see(sighting);
-                }
-            }
             let id = LinkId::at(kept.links.len());
             moved.links.insert(LinkId::at(position), id);
-            kept.by_ends.insert((from, link.record_type, to), id);
-            kept.nodes[from.position()].out.push(id);
-            kept.nodes[to.position()].back.push(id);
+            kept.by_ends.insert((link.from, link.record_type, link.to), id);
+            kept.nodes[link.from.position()].out.push(id);
+            kept.nodes[link.to.position()].back.push(id);
             kept.links.push(link);
         }
         (kept, moved)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use arrow::array::RecordBatch;
 
 use super::DnsStore;
-use super::graph::Sighting;
+use super::link::Sighting;
 use super::record::RecordType;
 use crate::rows::{Row, RowsError, rows};
 

@@ -1,8 +1,8 @@
 //! The DNS store: what names and addresses meant, as of any event.
 //!
 //! It is fed with the responses that `net_packet_dns` and `net_packet_dns_response` events show (in `record`), and keeps them
-//! as a graph (in `graph`): nodes are names and addresses, links are records of the types A, AAAA, CNAME, PTR, MX and SRV
-//! that lead from what they are about to what they say. Rules:
+//! as a graph (in `graph` and `link`): nodes are names and addresses, links are records of the types A, AAAA, CNAME, PTR, MX
+//! and SRV that lead from what they are about to what they say. Rules:
 //!
 //! * A record holds from the moment at which it was seen until its time to live has passed, both inclusive, by the times of
 //!   events. Every response with it counts for itself: a later one with a shorter time does not take back an earlier one.
@@ -23,11 +23,13 @@
 mod fold;
 mod graph;
 mod keyframe;
+mod link;
 mod name;
 mod record;
 mod view;
 
-use graph::{Graph, Link, LinkId, NodeId, Sighting};
+use graph::{Graph, LinkId, NodeId};
+use link::{Link, Sighting};
 
 pub use keyframe::DnsState;
 pub use record::{DnsRecord, RecordType};

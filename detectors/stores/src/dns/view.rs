@@ -6,7 +6,8 @@ use detectors_api::stores::{self, DataStore, Entity, Health, Metrics, Store, Sto
 use foldhash::{HashSet, HashSetExt as _};
 
 use super::DnsStore;
-use super::graph::{Link, LinkId, NodeId};
+use super::graph::{LinkId, NodeId};
+use super::link::Link;
 use super::name::Subject;
 use super::record::{DnsRecord, RecordType};
 
