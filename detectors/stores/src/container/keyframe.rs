@@ -201,3 +201,113 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn row(kind: &str) -> Kept {
+        Kept {
+            kind: kind.to_owned(),
+            ..Kept::default()
+        }
+    }
+
+    fn container(id: &str) -> Kept {
+        Kept {
+            container_id: Some(id.to_owned()),
+            ..row(CONTAINER)
+        }
+    }
+
+    fn directory(number: u64, path: &str) -> Kept {
+        Kept {
+            number: Some(number),
+            path: Some(path.to_owned()),
+            ..row(DIRECTORY)
+        }
+    }
+
+    #[test]
+    fn keyframes_that_make_no_sense_are_refused() {
+        let id = &PATH["/docker/".len()..];
+        for (rows, error) in [
+            (
+                vec![row("hierarchy")],
+                "column `number` of the table keyframes/container has a null in row 0",
+            ),
+            (
+                vec![Kept {
+                    number: Some(1 << 32),
+                    ..row(HIERARCHY)
+                }],
+                "column `number` of the table keyframes/container has `4294967296` in row 0: \
+                 hierarchies have numbers of 32 bits",
+            ),
+            (
+                vec![container("a"), container("a")],
+                "column `container_id` of the table keyframes/container has `a` in row 1: it is there twice",
+            ),
+            (
+                vec![directory(1, "/user.slice")],
+                "column `path` of the table keyframes/container has `/user.slice` in row 0: it is in no container",
+            ),
+            (
+                vec![directory(1, PATH), container(id)],
+                &format!(
+                    "column `path` of the table keyframes/container has `{PATH}` in row 0: \
+                     its container comes in no row before it"
+                ),
+            ),
+            (
+                vec![container(id), directory(1, PATH), directory((1 << 32) | 1, PATH)],
+                "column `number` of the table keyframes/container has `4294967297` in row 2: it is there twice",
+            ),
+            (
+                vec![row("volume")],
+                "column `kind` of the table keyframes/container has `volume` in row 0: this version does not know it",
+            ),
+        ] {
+            let refused = ContainerStore::default().restore_keyframe(1, &Kept::to_batch(&rows));
+            assert_eq!(refused.expect_err("nonsense").to_string(), error);
+        }
+    }
+
+    #[test]
+    fn a_keyframe_of_a_keyframe_is_the_same() {
+        let id = &PATH["/docker/".len()..];
+        let rows = [
+            Kept {
+                number: Some(4),
+                ..row(HIERARCHY)
+            },
+            Kept {
+                runtime: Some("docker".to_owned()),
+                start_ns: Some(3),
+                start_exact: Some(true),
+                observed: Some(true),
+                name: Some("web".to_owned()),
+                image: Some(String::new()),
+                image_digest: Some(String::new()),
+                pod_name: Some("web-0".to_owned()),
+                pod_uid: Some("u-1".to_owned()),
+                pod_namespace: Some("shop".to_owned()),
+                pod_sandbox: Some(true),
+                error: Some("timed out".to_owned()),
+                ..container(id)
+            },
+            directory(5, PATH),
+            // What is left of a container that has been forgotten.
+            Kept {
+                removed_ns: Some(9),
+                ..directory(6, &format!("/docker/{}", "f".repeat(64)))
+            },
+        ];
+        let mut store = ContainerStore::default();
+        let batch = Kept::to_batch(&rows);
+        store.restore_keyframe(1, &batch).expect("a keyframe");
+        assert_eq!(store.to_keyframe(), batch);
+    }
+}
