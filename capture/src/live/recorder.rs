@@ -1,12 +1,10 @@
 //! The recording loop.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -25,7 +23,7 @@ use ebpf::{EventReport, Scope, Sensor};
 use super::command::{RunningCommand, WaitingCommand};
 use super::containers::Containers;
 use super::convert::Converter;
-use super::enrichment::{Enricher, EnrichmentAnswer};
+use super::enrichment::{Enricher, Questions};
 use crate::manifest::{Clock, Header, Host, Manifest, Source};
 use crate::{CaptureWriter, Error, Loss, WriterOptions, format_time};
 
@@ -250,9 +248,7 @@ struct Recorder<'a> {
     sensor: Sensor,
     orderer: Orderer,
     converter: Converter,
-    enricher: Option<&'a mut dyn Enricher>,
-    /// Containers that were asked about and have no answer yet.
-    asked: BTreeSet<Arc<str>>,
+    questions: Questions<'a>,
     writer: CaptureWriter,
     offset: BootOffset,
     command: Option<RunningCommand>,
@@ -323,8 +319,7 @@ impl<'a> Recorder<'a> {
         let mut recorder = Self {
             orderer: Orderer::new(window.as_nanos() as u64, sensor.started()),
             converter: Converter::new(offset, &tasks, containers),
-            enricher,
-            asked: BTreeSet::new(),
+            questions: Questions::new(enricher),
             last_time: sensor.started(),
             config,
             sensor,
@@ -400,20 +395,13 @@ impl<'a> Recorder<'a> {
     /// Asks about containers that have become known.
     fn ask(&mut self) {
         for (container, runtime) in self.converter.containers.take_questions() {
-            if let Some(enricher) = &mut self.enricher {
-                enricher.ask(&container, runtime);
-                self.asked.insert(container);
-            }
+            self.questions.ask(container, runtime);
         }
     }
 
     /// Takes in the answers that have come.
     fn hear(&mut self) -> Result<(), LiveError> {
-        let Some(enricher) = &mut self.enricher else {
-            return Ok(());
-        };
-        for answer in enricher.answers() {
-            self.asked.remove(answer.container.as_str());
+        for answer in self.questions.answers(Instant::now()) {
             self.converter.containers.answered(answer);
         }
         self.tell_containers()
@@ -421,17 +409,14 @@ impl<'a> Recorder<'a> {
 
     /// Waits for the answers that are outstanding, but not for long.
     fn hear_out(&mut self) -> Result<(), LiveError> {
-        let patience = Instant::now();
+        let begun = Instant::now();
         self.hear()?;
-        while !self.asked.is_empty() && patience.elapsed() < self.config.answer_patience {
+        while self.questions.is_waiting() && begun.elapsed() < self.config.answer_patience {
             std::thread::sleep(ANSWER_POLL);
             self.hear()?;
         }
-        for container in std::mem::take(&mut self.asked) {
-            self.converter.containers.answered(EnrichmentAnswer {
-                container: container.to_string(),
-                facts: Err("the recording ended before its runtime answered".to_owned()),
-            });
+        for answer in self.questions.give_up() {
+            self.converter.containers.answered(answer);
         }
         self.tell_containers()
     }
