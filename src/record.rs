@@ -101,6 +101,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     stores: StoreFiles,
 
+    /// Leave out the kernel's symbols, about 1 MB a capture: addresses then have no names.
+    #[arg(long)]
+    no_symbols: bool,
+
     /// How progress is shown on stderr.
     #[arg(long, value_enum, default_value_t = ProgressForm::Auto)]
     progress: ProgressForm,
@@ -203,6 +207,7 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
     config.max_bytes = args.max_size;
     config.stores_retention = args.stores_retention;
     config.inputs = args.stores.load()?;
+    config.symbols = !args.no_symbols;
     config.argv = std::env::args_os()
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();

@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use capture::collect::{custom, symbols, system};
+use capture::collect::{symbols, system};
 use capture::{CaptureReader, CaptureWriter, Header, Table, WriterOptions};
 use detectors_api::stores::{HealthStatus, Stores as _, SymbolInfo};
+use detectors_stores::custom::load;
 use detectors_stores::{Input, Stores};
 use ebpf::clock::{BootOffset, boot_ns};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -198,9 +199,9 @@ fn custom_entries_come_from_files() {
         format!(r#"{{"store": "ip_reputation", "entries": [{entry}]}}"#),
     )
     .unwrap();
-    let stores = stores([custom(&path, 0).unwrap()]);
+    let stores = stores([load(&path).unwrap().to_input(0)]);
     let at = stores.at(0, 0);
     assert!(at.is_available("ip_reputation"));
     assert_eq!(at.ip_reputation().is_denied("203.0.113.7"), Ok(true));
-    assert!(custom(Path::new("/nowhere.json"), 0).is_err());
+    assert!(load(Path::new("/nowhere.json")).is_err());
 }

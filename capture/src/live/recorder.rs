@@ -24,6 +24,7 @@ use super::command::{RunningCommand, WaitingCommand};
 use super::containers::Containers;
 use super::convert::Converter;
 use super::enrichment::{Enricher, Questions};
+use crate::collect;
 use crate::manifest::{Clock, Header, Host, Manifest, Source};
 use crate::{CaptureWriter, Error, Loss, WriterOptions, format_time};
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub duration: Option<Duration>,
     /// Ends the recording when the capture has about this many bytes.
     pub max_bytes: Option<u64>,
+    /// Whether to keep the kernel's symbols: about 1 MB a capture.
+    pub symbols: bool,
     /// What stores are told from the beginning, beside what the recorder collects.
     pub inputs: Vec<Input>,
     /// How long stores keep what has ended; for ever, if `None`. It bounds their memory, and replay follows it.
@@ -80,6 +83,7 @@ impl Config {
             flush_interval: Duration::from_secs(1),
             duration: None,
             max_bytes: None,
+            symbols: true,
             inputs: Vec::new(),
             stores_retention: None,
             answer_patience: Duration::from_secs(2),
@@ -90,7 +94,11 @@ impl Config {
     /// The stores that detectors can ask while this is recorded, and later.
     #[must_use]
     pub fn stores(&self) -> Vec<Store> {
-        vec![Store::Container, Store::Process, Store::Syscall]
+        let mut stores = vec![Store::Container, Store::Process, Store::Syscall, Store::System];
+        if self.symbols {
+            stores.push(Store::Symbol);
+        }
+        stores
     }
 }
 
@@ -285,6 +293,9 @@ impl<'a> Recorder<'a> {
             sensor_config.scope = Scope::Descendants(waiting.pid());
         }
         let offset = BootOffset::sample();
+        let mut warnings = Vec::new();
+        // Before the sensor, which fills its buffer while this takes its time.
+        let mut inputs = host_inputs(config, offset, &mut warnings);
         let mut sensor = Sensor::load(&sensor_config)?;
         if sensor
             .reports()
@@ -293,7 +304,6 @@ impl<'a> Recorder<'a> {
         {
             return Err(LiveError::NothingToRecord);
         }
-        let mut warnings = Vec::new();
         let tasks = live_tasks(&mut sensor, &mut warnings)?;
         let containers = Containers::find(facts.cgroup_v2, offset);
         if !containers.can_look() {
@@ -307,13 +317,13 @@ impl<'a> Recorder<'a> {
         }
         let mut writer = CaptureWriter::create(&config.path, header, config.writer.clone())?;
         let rows: Vec<_> = tasks.iter().map(|task| snapshot_row(task, offset)).collect();
-        writer.add_input(Input {
+        inputs.push(Input {
             store: Store::Process.name().to_owned(),
             seq: 0,
             rows: TaskSnapshot::to_batch(&rows),
-        })?;
-        for input in &config.inputs {
-            writer.add_input(input.clone())?;
+        });
+        for input in inputs {
+            writer.add_input(input)?;
         }
         let window = config.window.max(config.sensor.latency);
         let mut recorder = Self {
@@ -583,6 +593,24 @@ fn totals(manifest: &Manifest) -> Progress {
         lost: totals.lost,
         ..Progress::default()
     }
+}
+
+/// What stores are told about the host.
+fn host_inputs(config: &Config, offset: BootOffset, warnings: &mut Vec<String>) -> Vec<Input> {
+    let system = collect::system(0, offset, boot_ns());
+    warnings.extend(system.warnings);
+    let mut inputs = vec![system.input];
+    if config.symbols {
+        match collect::symbols(0) {
+            Ok(symbols) => {
+                warnings.extend(symbols.warnings);
+                inputs.push(symbols.input);
+            }
+            Err(error) => warnings.push(error.to_string()),
+        }
+    }
+    inputs.extend(config.inputs.iter().cloned());
+    inputs
 }
 
 fn live_tasks(sensor: &mut Sensor, warnings: &mut Vec<String>) -> Result<Vec<Task>, LiveError> {
