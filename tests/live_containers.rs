@@ -1,4 +1,4 @@
-//! Containers of a real engine, recorded on the kernel that runs the test. It needs root, BTF, and Docker's engine, and says so
+//! Containers of Docker and containerd, recorded on the kernel that runs the test. It needs root, BTF, and Docker's engine, and says so
 //! where it has to skip.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -86,6 +86,26 @@ fn inspect(engine: &DockerEngine, name: &str) -> Inspected {
     }
 }
 
+/// A container that containerd runs by itself: its id, image and digest.
+fn run_in_containerd(engine: &DockerEngine) -> (String, String, String) {
+    let image = engine.give_image_to_containerd("shop").unwrap();
+    let id = "0123456789abcdef".repeat(4);
+    let in_namespace = |args: &[&str]| engine.ctr(["--namespace", "shop"].iter().chain(args)).unwrap();
+    let run = [
+        "run",
+        "--detach",
+        "--snapshotter=native",
+        "--label=io.kubernetes.container.name=web",
+    ];
+    in_namespace(&[&run[..], &[&image, &id, "/bin/sleep", "600"]].concat());
+    let images = in_namespace(&["images", "list"]);
+    let digest = images
+        .split_whitespace()
+        .find(|word| word.starts_with("sha256:"))
+        .unwrap();
+    (id, image, digest.to_owned())
+}
+
 fn check(container: &ContainerInfo<'_>, name: &str, inspected: &Inspected) {
     assert_eq!(
         (container.id, container.name, container.image, container.runtime),
@@ -114,8 +134,11 @@ fn containers_of_an_engine() {
     let capture = directory.path().join("containers.tcap");
     let mut recorder = Command::new(env!("CARGO_BIN_EXE_tracee-cap"))
         .args(["record", "--progress", "ndjson", "--flush-interval", "100ms"])
-        .args(["--events", "security_file_open", "--runtime-socket"])
+        .args(["--events", "security_file_open"])
+        .arg("--runtime-socket")
         .arg(format!("docker={}", engine.socket().display()))
+        .arg("--runtime-socket")
+        .arg(format!("containerd={}", engine.containerd_socket().display()))
         .arg("-w")
         .arg(&capture)
         .stderr(Stdio::piped())
@@ -132,11 +155,25 @@ fn containers_of_an_engine() {
 
     engine.run("during", &[], &["sleep", "600"]).unwrap();
     engine.exec("during", &["cat", "/etc/hostname"]).unwrap();
+    let plain = run_in_containerd(&engine);
     let (before, during) = (inspect(&engine, "before"), inspect(&engine, "during"));
     // The engine is asked again until it has started the container.
     std::thread::sleep(Duration::from_secs(3));
     engine.exec("during", &["cat", "/etc/hosts"]).unwrap();
     engine.docker(["rm", "--force", "during"]).unwrap();
+    for args in [
+        &["tasks", "kill", "--signal=KILL"][..],
+        &["tasks", "delete", "--force"],
+    ] {
+        engine
+            .ctr(
+                ["--namespace", "shop"]
+                    .iter()
+                    .chain(args)
+                    .chain(&[plain.0.as_str()]),
+            )
+            .unwrap();
+    }
     engine.exec("before", &["cat", "/etc/hosts"]).unwrap();
     kill(Pid::from_raw(recorder.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     let said = reading.join().unwrap();
@@ -170,6 +207,16 @@ fn containers_of_an_engine() {
     let alive = stores.containers().get_container(&before.id).unwrap();
     check(&alive, "before", &before);
     assert_eq!(alive.end_ns, None);
+    let (id, image, digest) = &plain;
+    let other = stores.containers().get_container(id).unwrap();
+    assert_eq!(
+        (other.name, other.image, other.image_digest, other.runtime),
+        ("web", image.as_str(), digest.as_str(), Runtime::Containerd)
+    );
+    assert!(
+        other.reported_start_ns.is_some() && other.end_ns > other.start_ns,
+        "{other:?}"
+    );
     let live = stores
         .containers()
         .list_containers(&ContainerFilter::default())
