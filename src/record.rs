@@ -226,7 +226,8 @@ fn detection(
     let recorded = [("environment", args.env), (live::CONTAINER_ENRICHMENT, enriched)];
     let enrichments: Vec<_> = recorded
         .into_iter()
-        .filter_map(|(name, recorded)| recorded.then(|| name.to_owned()))
+        .filter(|(_, recorded)| *recorded)
+        .map(|(name, _)| name.to_owned())
         .collect();
     let engine = detectors::engine(detectors, &enrichments, config.stores())?;
     let format = match args.output {

@@ -1,8 +1,9 @@
 //! Recording this machine: from the sensor's records to a capture.
 //!
-//! [`record`] loads the sensor, writes what is alive as the first snapshot of the process store, and then, until it is told to
-//! stop, takes records from the ring buffer, puts them in order of time, makes events of them and pushes them into a
-//! [`CaptureWriter`]. Every flush goes to an [`Observer`], which may hand back detections.
+//! [`record`] loads the sensor, tells the stores which tasks and control groups there are, and then, until it is told to stop,
+//! takes records from the ring buffer, puts them in order of time, makes events of them and pushes them into a
+//! [`CaptureWriter`]. An [`Enricher`] is asked about the containers that come into sight; its answers are told to the container
+//! store as they come, and are in later events. Every flush goes to an [`Observer`], which may hand back detections.
 //!
 //! Invariants: an event is acknowledged when a flush has returned, and the observer sees it only then; losses are placed between
 //! sequence numbers and times that hold them; `received = written + lost`, and a record that came too late to be put in
@@ -14,15 +15,17 @@ mod containers;
 mod convert;
 mod enrichment;
 mod hierarchy;
+mod host;
 mod processes;
 mod recorder;
+mod recording;
 
 pub use arrow::array::RecordBatch;
 pub use command::{RunningCommand, WaitingCommand};
 pub use enrichment::{Enricher, EnrichmentAnswer};
-pub use recorder::{
+pub use recorder::record;
+pub use recording::{
     CONTAINER_ENRICHMENT, Config, Ended, LiveError, NoObserver, Observer, Progress, Started, Stop, Summary,
-    record,
 };
 
 #[cfg(doc)]

@@ -1,0 +1,119 @@
+//! What there is when a recording starts: the machine, and its tasks.
+
+use std::fs;
+
+use detectors_stores::Input;
+use detectors_stores::process::TaskSnapshot;
+use ebpf::clock::{BootOffset, boot_ns};
+use ebpf::kernel::Facts;
+use ebpf::tasks::{Task, from_procfs};
+use ebpf::{EventReport, Scope, Sensor};
+
+use super::recording::{Config, LiveError};
+use crate::manifest::{Clock, Header, Host, Source};
+use crate::{collect, format_time};
+
+/// What stores are told about the host.
+pub(super) fn host_inputs(config: &Config, offset: BootOffset, warnings: &mut Vec<String>) -> Vec<Input> {
+    let system = collect::system(0, offset, boot_ns());
+    warnings.extend(system.warnings);
+    let mut inputs = vec![system.input];
+    if config.symbols {
+        match collect::symbols(0) {
+            Ok(symbols) => {
+                warnings.extend(symbols.warnings);
+                inputs.push(symbols.input);
+            }
+            Err(error) => warnings.push(error.to_string()),
+        }
+    }
+    inputs.extend(config.inputs.iter().cloned());
+    inputs
+}
+
+pub(super) fn live_tasks(sensor: &mut Sensor, warnings: &mut Vec<String>) -> Result<Vec<Task>, LiveError> {
+    sensor.tasks().or_else(|error| {
+        warnings.push(format!(
+            "the start times of processes that were alive are cut to 10 ms, so their entity ids can be wrong ({error})"
+        ));
+        from_procfs().map_err(|error| LiveError::Tasks(error.to_string()))
+    })
+}
+
+pub(super) fn snapshot_row(task: &Task, offset: BootOffset) -> TaskSnapshot {
+    TaskSnapshot {
+        host_pid: task.pid,
+        host_tid: task.tid,
+        pid: task.ns_pid,
+        tid: task.ns_tid,
+        host_ppid: task.ppid,
+        ppid: task.ns_ppid,
+        start_ns: offset.epoch(task.start),
+        parent_start_ns: if task.ppid == 0 {
+            0
+        } else {
+            offset.epoch(task.parent_start)
+        },
+        comm: task.comm.clone(),
+        exe: task.exe.clone(),
+        uid: task.uid,
+        gid: task.gid,
+        cgroup_id: task.cgroup_id,
+        kernel_thread: task.kernel_thread,
+        coarse: task.coarse,
+    }
+}
+
+pub(super) fn header(
+    config: &Config,
+    sensor: &ebpf::Config,
+    facts: &Facts,
+    offset: BootOffset,
+    reports: &[EventReport],
+) -> Header {
+    let mut filters = vec![format!("events={}", sensor.events.join(","))];
+    if let Scope::Descendants(pid) = sensor.scope {
+        filters.push(format!("descendants={pid}"));
+    }
+    Header {
+        capture_id: String::new(),
+        created: Some(format_time(offset.epoch(boot_ns()).cast_signed())),
+        argv: config.argv.clone(),
+        host: Host {
+            name: facts.node.clone(),
+            kernel: facts.release.clone(),
+            architecture: facts.machine.clone(),
+            os: os_name(),
+            cpus: Some(facts.cpus),
+            boot_id: read_line("/proc/sys/kernel/random/boot_id"),
+        },
+        clock: Some(Clock {
+            boot_offset_ns: offset.ns().cast_signed(),
+            uncertainty_ns: offset.uncertainty_ns(),
+        }),
+        sensor_plan: serde_json::to_value(reports).ok(),
+        filters,
+        enrichments: if sensor.environment {
+            vec!["environment".to_owned()]
+        } else {
+            Vec::new()
+        },
+        stores_retention_ns: config
+            .stores_retention
+            .map(|kept| u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX)),
+        source: Source::Live,
+    }
+}
+
+fn read_line(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}
+
+fn os_name() -> String {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+        .unwrap_or_default()
+        .trim_matches('"')
+        .to_owned()
+}
