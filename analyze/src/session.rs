@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 
 use crate::error::{Error, sql_error};
 use crate::table::{EventTable, Named};
-use crate::{functions, other, processes};
+use crate::{as_of, functions, other, stores};
 
 /// Memory that sorts, joins and aggregations may take, unless told otherwise: 2 GiB.
 const DEFAULT_MEMORY: usize = 2 << 30;
@@ -109,10 +109,7 @@ impl SqlSession {
         let paths: Vec<_> = readers.iter().map(|reader| reader.path().to_owned()).collect();
         let captures: Arc<[_]> = readers
             .into_iter()
-            .map(|reader| Named {
-                name: name(reader.path(), &paths).into(),
-                reader,
-            })
+            .map(|reader| Named::new(name(reader.path(), &paths), reader))
             .collect();
         let setup = |source: DataFusionError| sql_error(source, "");
         let context = context(&captures, options).map_err(setup)?;
@@ -261,7 +258,7 @@ fn context(captures: &Arc<[Named]>, options: Options) -> Result<SessionContext, 
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(Tables::new(captures, options.threads)?))?;
     context.register_catalog(CATALOG, Arc::new(catalog));
-    for function in functions::all() {
+    for function in functions::all().into_iter().chain(as_of::all(captures)) {
         context.register_udf(function);
     }
     Ok(context)
@@ -279,12 +276,10 @@ struct Tables {
 impl Tables {
     fn new(captures: &Arc<[Named]>, threads: usize) -> Result<Self, DataFusionError> {
         let events: Arc<dyn TableProvider> = Arc::new(EventTable::of_all(Arc::clone(captures), threads));
-        let mut fixed = BTreeMap::from([
-            ("events", events),
-            ("contexts", other::contexts(captures)?),
-            ("processes", processes::processes(captures)?),
-            ("loss", other::losses(captures)?),
-        ]);
+        let mut fixed = stores::tables(captures)?;
+        fixed.insert("events", events);
+        fixed.insert("contexts", other::contexts(captures)?);
+        fixed.insert("loss", other::losses(captures)?);
         if let Some(detections) = other::detections(captures)? {
             fixed.insert("detections", detections);
         }
@@ -340,7 +335,8 @@ mod tests {
 
     #[test]
     fn no_event_type_hides_behind_another_table() {
-        for name in ["events", "contexts", "processes", "loss", "detections"] {
+        let tables = Tables::new(&Arc::from([]), 1).expect("there are no captures to fail");
+        for name in tables.fixed.keys().copied().chain(["detections"]) {
             assert!(Tables::event_type(name).is_none(), "{name}");
         }
     }

@@ -15,14 +15,26 @@ use detectors_api::columns::{OTHER, layout};
 
 use crate::bounds::Bounds;
 use crate::columns::{Column, all_columns, event_columns, schema_of};
+use crate::history::History;
 use crate::rows::Projection;
 use crate::scan::{CaptureScan, EventsExec};
 
 /// A capture and what it is called.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) name: Arc<str>,
     pub(crate) reader: CaptureReader,
+    pub(crate) history: History,
+}
+
+impl Named {
+    pub(crate) fn new(name: String, reader: CaptureReader) -> Self {
+        Self {
+            name: name.into(),
+            history: History::of(reader.clone()),
+            reader,
+        }
+    }
 }
 
 /// The events of one type, or of all, over several captures.

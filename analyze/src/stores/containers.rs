@@ -1,0 +1,79 @@
+//! Containers: as they were last known, and every version of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::error::Result;
+use detectors_api::stores::ContainerInfo;
+use detectors_stores::container::ContainerVersion;
+
+use crate::facts::Facts;
+use crate::made::made;
+use crate::table::Named;
+
+/// What is told about a container.
+pub(crate) fn container_facts<'r, 'a: 'r, T>(
+    facts: Facts<'r, T>,
+    of: impl Fn(&'r T) -> &'r ContainerInfo<'a> + Copy,
+) -> Facts<'r, T> {
+    let pod = move |thing| of(thing).pod;
+    facts
+        .text("container_id", |thing| of(thing).id)
+        .text("container_name", |thing| of(thing).name)
+        .text("container_image", |thing| of(thing).image)
+        .text("container_image_digest", |thing| of(thing).image_digest)
+        .text("runtime", |thing| of(thing).runtime.as_str())
+        .time("start_time", |thing| of(thing).start_ns)
+        .time("reported_start_time", |thing| of(thing).reported_start_ns)
+        .time("end_time", |thing| of(thing).end_ns)
+        .text("pod_name", |thing| pod(thing).map_or("", |pod| pod.name))
+        .text("pod_uid", |thing| pod(thing).map_or("", |pod| pod.uid))
+        .text("pod_namespace", |thing| {
+            pod(thing).map_or("", |pod| pod.namespace)
+        })
+        .flag("pod_sandbox", |thing| Some(pod(thing)?.sandbox))
+}
+
+/// Every version of every container.
+pub(super) fn versions(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
+    made(captures, &version_facts(&[]).schema(), |capture, rows| {
+        let stores = capture.history.stores()?;
+        rows.add_all(stores.containers().history(), version_facts)
+    })
+}
+
+fn version_facts<'r, 'a>(versions: &'r [ContainerVersion<'a>]) -> Facts<'r, ContainerVersion<'a>> {
+    let facts = Facts::about(versions)
+        .u64("from_seq", |version| Some(version.from_seq))
+        .u64("until_seq", |version| version.until_seq);
+    container_facts(facts, |version| &version.container)
+        .text("error", |version| version.error.unwrap_or_default())
+}
+
+/// Every container, once: with all that anything tells about it.
+pub(super) fn containers(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
+    made(captures, &known_facts(&[]).schema(), |capture, rows| {
+        let stores = capture.history.stores()?;
+        let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
+        for version in stores.containers().history() {
+            let id = version.container.id;
+            let first_seq = known.get(id).map_or(version.from_seq, |known| known.first_seq);
+            known.insert(id, Known { first_seq, version });
+        }
+        rows.add_all(known.into_values(), known_facts)
+    })
+}
+
+/// A container as it was last known.
+struct Known<'a> {
+    first_seq: u64,
+    version: ContainerVersion<'a>,
+}
+
+fn known_facts<'r, 'a>(containers: &'r [Known<'a>]) -> Facts<'r, Known<'a>> {
+    container_facts(Facts::about(containers), |known| &known.version.container)
+        .text("error", |known| known.version.error.unwrap_or_default())
+        .u64("first_seq", |known| Some(known.first_seq))
+        .u64("last_seq", |known| Some(known.version.from_seq))
+}
