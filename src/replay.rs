@@ -175,7 +175,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         })?;
     bar.finish_and_clear();
     let written = writer.finish()?;
-    let provenance = Provenance::new(std::env::args().collect(), &reader, &engine, &written);
+    let provenance = Provenance::new(
+        std::env::args().collect(),
+        &reader,
+        &options.seq,
+        &engine,
+        &written,
+    );
     summarise(&provenance, args.stats);
     if let Some(path) = &args.provenance {
         write_json(path, args.destination.force, &provenance)?;
@@ -186,11 +192,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 #[expect(clippy::print_stderr, reason = "the summary of the run is for people")]
 fn summarise(run: &Provenance, stats: bool) {
+    let whole = run.from_seq == 0 && run.to_seq.saturating_add(1) >= run.events;
+    let events = if whole {
+        format!("{} events", run.events)
+    } else if run.from_seq > run.to_seq {
+        format!("none of {} events", run.events)
+    } else {
+        format!("events {} to {} of {}", run.from_seq, run.to_seq, run.events)
+    };
     eprintln!(
-        "{} found by {} detectors in {} events ({} lost); capture {}, {}",
+        "{} found by {} detectors in {events} ({} lost); capture {}, {}",
         run.detections,
         run.detectors.len(),
-        run.events,
         run.lost,
         run.capture_state,
         &run.capture_digest.get(..16).unwrap_or(&run.capture_digest),

@@ -146,3 +146,54 @@ fn what_is_no_capture_is_bad_input() {
         .code(3)
         .stderr(predicate::str::contains("is no capture"));
 }
+
+#[test]
+fn a_range_is_a_part_of_the_whole() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 20_000);
+    let all = String::from_utf8(replayed(&capture, &["--threads", "1"])).expect("text");
+    let mut parts = String::new();
+    // Segments end at 7,000 and 14,000; the generated events take milliseconds.
+    for (from, to) in [
+        ("seq:0", "seq:6999"),
+        ("seq:7000", "seq:9000"),
+        ("seq:9001", "seq:14500"),
+        ("seq:14501", "+10m"),
+        ("1h ago", "2020-01-01"),
+        ("2100-01-01", "2101-01-01"),
+    ] {
+        let part = replayed(&capture, &["--from", from, "--to", to]);
+        parts.push_str(std::str::from_utf8(&part).expect("text"));
+    }
+    assert!(parts == all, "the parts are not the whole");
+    tracee_cap()
+        .args(["replay", "--from", "yesterday"])
+        .arg(&capture)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("seq:12345"));
+}
+
+#[test]
+fn stores_can_be_brought_along_and_faults_in_them_are_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 100);
+    let store = directory.path().join("reputation.json");
+    let entry = |severity: u32| {
+        format!(
+            r#"{{"store": "ip_reputation", "entries": [
+            {{"source": "feed", "key": "203.0.113.7", "data": {{"status": "deny", "severity": {severity}}}}}]}}"#
+        )
+    };
+    for (severity, code) in [(9, 0), (11, 3)] {
+        std::fs::write(&store, entry(severity)).expect("written");
+        let mut replay = tracee_cap();
+        replay.arg("replay").arg(&capture).arg("--store").arg(&store);
+        replay.assert().code(code);
+    }
+    let mut replay = tracee_cap();
+    replay.arg("replay").arg(&capture).arg("--store").arg(&store);
+    replay.assert().stderr(predicate::str::contains("reputation.json:2: entries[0].data"));
+}

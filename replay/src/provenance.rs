@@ -1,5 +1,7 @@
 //! The record of a run: "found nothing" needs evidence too.
 
+use std::ops::RangeInclusive;
+
 use capture::CaptureReader;
 use detectors_engine::{DetectorStats, Engine};
 use serde::Serialize;
@@ -21,6 +23,10 @@ pub struct Provenance {
     pub capture_state: String,
     /// Events in the capture.
     pub events: u64,
+    /// Sequence number of the first event that detectors were shown; those before only went into the stores.
+    pub from_seq: u64,
+    /// Sequence number of the last event that detectors were shown; below `from_seq` if there was none.
+    pub to_seq: u64,
     /// Events that are known to be missing from it.
     pub lost: u64,
     /// The detectors that ran, by id.
@@ -66,10 +72,17 @@ impl From<&DetectorStats> for DetectorRun {
 }
 
 impl Provenance {
-    /// The record of a finished run.
+    /// The record of a finished run over the events of a range of sequence numbers.
     #[must_use]
-    pub fn new(argv: Vec<String>, reader: &CaptureReader, engine: &Engine, written: &Written) -> Self {
+    pub fn new(
+        argv: Vec<String>,
+        reader: &CaptureReader,
+        seq: &RangeInclusive<u64>,
+        engine: &Engine,
+        written: &Written,
+    ) -> Self {
         let manifest = reader.manifest();
+        let last = manifest.seq.map_or(0, |seq| seq.last);
         Self {
             tool: concat!("tracee-cap ", env!("CARGO_PKG_VERSION")).to_owned(),
             argv,
@@ -77,6 +90,8 @@ impl Provenance {
             capture_digest: manifest.digest(),
             capture_state: reader.state().as_str().to_owned(),
             events: manifest.totals.written,
+            from_seq: *seq.start(),
+            to_seq: last.min(*seq.end()),
             lost: manifest.totals.lost,
             detectors: engine.stats().map(DetectorRun::from).collect(),
             detections: written.detections,

@@ -1,5 +1,6 @@
 //! Facts about this machine.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -74,16 +75,25 @@ fn os_release() -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// `NAME=INODE` of each namespace in a directory of links such as `mnt -> mnt:[4026531841]`, by name.
+/// `NAME=INODE` of each namespace in a directory of links such as `mnt -> mnt:[4026531841]`, by name. All that cannot be read
+/// makes one warning.
 fn namespaces(directory: &Path, warnings: &mut Vec<String>) -> Vec<String> {
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut namespaces = Vec::new();
+    let mut unread = BTreeMap::new();
     for entry in keep("the first process's namespaces", entries, warnings).unwrap_or_default() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let what = format!("the first process's namespace {name}");
-        if let Some(inode) = keep(&what, inode(&entry.path()), warnings) {
-            namespaces.push(format!("{name}={inode}"));
+        match inode(&entry.path()) {
+            Ok(inode) => namespaces.push(format!("{name}={inode}")),
+            Err(error) => _ = unread.insert(name, error),
         }
+    }
+    if let Some(error) = unread.values().next() {
+        let names: Vec<_> = unread.keys().map(String::as_str).collect();
+        let names = names.join(", ");
+        warnings.push(format!(
+            "cannot read the first process's namespaces {names}: {error}"
+        ));
     }
     namespaces.sort_unstable();
     namespaces
@@ -121,7 +131,7 @@ mod tests {
         );
         assert_eq!(
             warnings,
-            ["cannot read the first process's namespace odd: `/somewhere` names no namespace"]
+            ["cannot read the first process's namespaces odd: `/somewhere` names no namespace"]
         );
     }
 
