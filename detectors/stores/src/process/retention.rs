@@ -202,12 +202,7 @@ impl ProcessTable {
             children.extend(known.into_iter().rev().filter(|(.., child)| seen.insert(*child)));
             let known = self.threads.all(process.threads);
             threads.extend(known.filter_map(|(head, entry)| Some((head, owner, moved_thread(entry.value)?))));
-            copy.processes.push(super::table::Process {
-                versions: Head::default(),
-                children: Head::default(),
-                threads: Head::default(),
-                ..process
-            });
+            copy.processes.push(process.without_links());
         }
         versions.sort_unstable();
         for (head, owner) in versions {

@@ -94,6 +94,21 @@ pub(super) struct Process {
     pub(super) live_threads: u32,
     /// The latest exit of a thread: ns since the Unix epoch; 0 before.
     pub(super) last_exit_ns: u64,
+    /// Its entity id by now.
+    id: u32,
+    /// Whether it had another id before.
+    renamed: bool,
+}
+
+impl Process {
+    /// For another table: what does not point into this one.
+    pub(super) fn without_links(self) -> Self {
+        Self {
+            live_threads: self.live_threads,
+            last_exit_ns: self.last_exit_ns,
+            ..Self::default()
+        }
+    }
 }
 
 /// All processes, with their versions.
@@ -171,7 +186,13 @@ impl ProcessTable {
 
     /// What one event makes of a process is one version.
     fn put_version(&mut self, seq: u64, index: Index, version: Version) {
-        let head = &mut self.processes[index.position()].versions;
+        let id = self.identity(&version).map(|identity| identity.id);
+        let process = &mut self.processes[index.position()];
+        if let Some(id) = id {
+            process.renamed |= process.versions != Head::default() && process.id != id;
+            process.id = id;
+        }
+        let head = &mut process.versions;
         match self.versions.get(*head) {
             Some(latest) if latest.seq == seq => {
                 if let Some(value) = self.versions.value_mut(*head) {
@@ -180,6 +201,16 @@ impl ProcessTable {
             }
             _ => self.versions.push(head, seq, version),
         }
+    }
+
+    /// The entity id that a process, which is known, had as of event `seq`. Few ever had two.
+    pub(super) fn id_at(&self, index: Index, seq: u64) -> Option<u32> {
+        let process = self.get(index);
+        if !process.renamed {
+            return Some(process.id);
+        }
+        let entry = self.versions.get(self.versions.until(process.versions, seq))?;
+        Some(self.identity(&entry.value)?.id)
     }
 
     /// Packs what is known from event `seq` on. What is as in the latest version is shared with it; what is not takes the

@@ -108,7 +108,8 @@ impl<'a> ProcessesAt<'a> {
 
     fn describe(self, version: &'a Version, identity: &'a Identity) -> ProcessInfo<'a> {
         let table = &self.store.table;
-        let id = |index: Index| Some(self.known(index)?.1.id);
+        // Whom something that is known mentions is known, too.
+        let id = |index: Index| table.id_at(index, self.seq);
         let (image, setting, exit) = (table.image(version), table.setting(version), table.exit(version));
         let over = exit.ns.is_some();
         ProcessInfo {
