@@ -25,7 +25,7 @@ main)
     as chain-1
     as daemon
     wait_for orphan-of-daemon
-    setsid -w sh "$TREE" session
+    setsid sh "$TREE" session
     TREE_ROLE=thread "$HELPER" tree_helper --exact --ignored > /dev/null
     TREE_ROLE=subreaper "$HELPER" tree_helper --exact --ignored > /dev/null
     unshare -pf sh "$TREE" init
