@@ -195,5 +195,7 @@ fn stores_can_be_brought_along_and_faults_in_them_are_told() {
     }
     let mut replay = tracee_cap();
     replay.arg("replay").arg(&capture).arg("--store").arg(&store);
-    replay.assert().stderr(predicate::str::contains("reputation.json:2: entries[0].data"));
+    replay
+        .assert()
+        .stderr(predicate::str::contains("reputation.json:2: entries[0].data"));
 }

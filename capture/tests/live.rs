@@ -17,6 +17,8 @@ use detectors_api::entity::entity_id;
 use detectors_api::event::{RecordedEvent, timestamp_ns};
 use detectors_api::proto::event_value::Value;
 use detectors_api::proto::{Process, SockAddr};
+use detectors_stores::process::TaskSnapshot;
+use detectors_stores::rows::Row as _;
 
 const WORKLOAD: &str = "TRACEE_CAP_TEST_WORKLOAD";
 const DIRECTORY: &str = "TRACEE_CAP_TEST_DIRECTORY";
@@ -236,8 +238,16 @@ fn a_tree_of_processes() {
             .all(|recorded| process(recorded).host_pid != own)
     );
     // The task that was alive at the beginning is in the snapshot: the command, before it was executed.
-    let inputs = recorded.reader.inputs("process").unwrap();
-    assert!(inputs.iter().any(|input| input.rows.num_rows() > 0));
+    let tasks: Vec<TaskSnapshot> = recorded
+        .reader
+        .inputs("process")
+        .unwrap()
+        .iter()
+        .flat_map(|input| TaskSnapshot::from_batch(&input.rows).unwrap())
+        .collect();
+    assert!(!tasks.is_empty());
+    // Whatever the kernel's iterator hides, everybody's ancestor is there.
+    assert!(tasks.iter().any(|task| task.host_pid == 1 && task.host_tid == 1));
 }
 
 #[test]

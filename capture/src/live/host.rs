@@ -1,5 +1,6 @@
 //! What there is when a recording starts: the machine, and its tasks.
 
+use std::collections::HashSet;
 use std::fs;
 
 use detectors_stores::Input;
@@ -31,13 +32,44 @@ pub(super) fn host_inputs(config: &Config, offset: BootOffset, warnings: &mut Ve
     inputs
 }
 
+/// The tasks that are alive, as exactly as this kernel shows them.
 pub(super) fn live_tasks(sensor: &mut Sensor, warnings: &mut Vec<String>) -> Result<Vec<Task>, LiveError> {
-    sensor.tasks().or_else(|error| {
-        warnings.push(format!(
-            "the start times of processes that were alive are cut to 10 ms, so their entity ids can be wrong ({error})"
-        ));
-        from_procfs().map_err(|error| LiveError::Tasks(error.to_string()))
-    })
+    let started = sensor.started();
+    match sensor.tasks() {
+        Ok(mut tasks) => {
+            let hidden = hidden_tasks(&tasks, started);
+            if !hidden.is_empty() {
+                warnings.push(format!(
+                    "{} threads are hidden from the kernel's task iterator: their start times are cut to 10 ms",
+                    hidden.len()
+                ));
+                tasks.extend(hidden);
+                tasks.sort_by_key(|task| (task.pid, task.tid));
+            }
+            Ok(tasks)
+        }
+        Err(error) => {
+            warnings.push(format!(
+                "the start times of processes that were alive are cut to 10 ms, so their entity ids can be wrong ({error})"
+            ));
+            from_procfs().map_err(|error| LiveError::Tasks(error.to_string()))
+        }
+    }
+}
+
+/// Tasks that procfs lists and `tasks` lacks, and that started before `started` (ns since boot): whoever started later is in
+/// the events. A hardened kernel or a sandbox may hide some, such as the first process, which is everybody's ancestor.
+fn hidden_tasks(tasks: &[Task], started: u64) -> Vec<Task> {
+    let known: HashSet<u32> = tasks.iter().map(|task| task.tid).collect();
+    let listed = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids = listed.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    // Reading all of procfs takes long on a large host, and nearly always there is nothing to be found.
+    if pids.all(|pid| known.contains(&pid)) {
+        return Vec::new();
+    }
+    let mut hidden = from_procfs().unwrap_or_default();
+    hidden.retain(|task| !known.contains(&task.tid) && task.start < started);
+    hidden
 }
 
 pub(super) fn snapshot_row(task: &Task, offset: BootOffset) -> TaskSnapshot {
