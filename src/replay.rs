@@ -103,7 +103,7 @@ fn range(args: &Args, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Fai
     let from = args.from.map_or(Ok(0), |moment| moment.first(reader))?;
     let to = args.to.map_or(Ok(Some(u64::MAX)), |moment| moment.last(reader))?;
     // Empty, if nothing happened until then.
-    Ok(to.map_or(1..=0, |to| from..=to))
+    Ok(to.map_or(RangeInclusive::new(1, 0), |to| from..=to))
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
