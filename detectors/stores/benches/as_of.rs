@@ -23,6 +23,8 @@ const CHUNK: usize = 16 * 1024;
 const ALIVE: usize = 200;
 /// Rounds of which the median is told.
 const ROUNDS: usize = 7;
+/// Events of other kinds, for each that changes the store: most events of a recording only ask.
+const OTHERS: usize = 9;
 /// Look-ups of a round.
 const LOOKUPS: usize = 500_000;
 const START_NS: u64 = 1_700_000_000_000_000_000;
@@ -151,6 +153,10 @@ impl Host {
             _ => self.exec(actor),
         };
         self.questions.push((self.seq, entity_id(actor.0, actor.1)));
+        for _ in 0..OTHERS {
+            let (pid, start, _) = self.alive[self.random.below(self.alive.len())];
+            self.questions.push((self.seq, entity_id(pid, start)));
+        }
         event
     }
 
@@ -201,7 +207,14 @@ fn main() {
     let anywhere: Vec<_> = (0..in_order.len())
         .map(|_| questions[random.below(questions.len())])
         .collect();
+    let changes: Vec<_> = questions
+        .iter()
+        .copied()
+        .step_by(1 + OTHERS)
+        .take(LOOKUPS)
+        .collect();
     report("get_process, in event order", get(&stores, in_order), "ns");
+    report("get_process, changes only", get(&stores, &changes), "ns");
     report("get_process, random order", get(&stores, &anywhere), "ns");
     let deep: Vec<_> = in_order
         .iter()

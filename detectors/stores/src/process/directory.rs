@@ -44,6 +44,7 @@ impl Directory {
     }
 
     /// The one that was meant as of event `seq`, if it was known by then.
+    #[inline]
     pub(super) fn at(&self, number: u32, seq: u64) -> Option<Index> {
         match self.meanings.get(&number)? {
             Meaning::One(index) => Some(*index),

@@ -94,6 +94,7 @@ impl<T: Copy> Timelines<T> {
     }
 
     /// The latest entry of which `holds` is true. It must be true of all entries before one of which it is.
+    #[inline]
     pub(super) fn latest(&self, head: Head, holds: impl Fn(&Entry<T>) -> bool) -> Head {
         let mut at = head;
         while let Some(entry) = self.get(at)

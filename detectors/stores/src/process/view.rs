@@ -26,7 +26,7 @@ impl<'a> ProcessesAt<'a> {
     /// Path of the binary that the process ran; `None` if unknown.
     #[must_use]
     pub fn executable_path(self, entity_id: u32) -> Option<&'a str> {
-        let (_, version) = self.find(entity_id)?;
+        let (_, (version, _)) = self.find(entity_id)?;
         let table = &self.store.table;
         let path = table.image(version).path;
         (!path.is_empty()).then(|| table.texts.get(path))
@@ -53,7 +53,7 @@ impl<'a> ProcessesAt<'a> {
     /// The thread with this entity id: a leader, or another one; `None` if it is not known.
     #[must_use]
     pub fn thread(self, entity_id: u32) -> Option<ThreadInfo<'a>> {
-        if let Some((_, version)) = self.find(entity_id) {
+        if let Some((_, (version, _))) = self.find(entity_id) {
             return Some(self.leader(version));
         }
         let index = self.store.threads.by_id.at(entity_id, self.seq)?;
@@ -66,7 +66,7 @@ impl<'a> ProcessesAt<'a> {
     /// unknown process.
     #[must_use]
     pub fn threads(self, process_entity_id: u32) -> Vec<ThreadInfo<'a>> {
-        let Some((index, version)) = self.find(process_entity_id) else {
+        let Some((index, (version, _))) = self.find(process_entity_id) else {
             return Vec::new();
         };
         let table = &self.store.table;
@@ -88,12 +88,14 @@ impl<'a> ProcessesAt<'a> {
     }
 
     /// The process that an entity id means, and what is known of it.
-    fn find(self, entity_id: u32) -> Option<(Index, &'a Version)> {
+    #[inline]
+    fn find(self, entity_id: u32) -> Option<(Index, (&'a Version, &'a Identity))> {
         let index = self.store.by_id.at(entity_id, self.seq)?;
-        Some((index, self.known(index)?.0))
+        Some((index, self.known(index)?))
     }
 
     /// What is known about a process; `None` if it is not known.
+    #[inline]
     fn known(self, index: Index) -> Option<(&'a Version, &'a Identity)> {
         let table = &self.store.table;
         let head = table.versions.until(table.get(index).versions, self.seq);
@@ -106,6 +108,7 @@ impl<'a> ProcessesAt<'a> {
         Some(self.describe(version, identity))
     }
 
+    #[inline]
     fn describe(self, version: &'a Version, identity: &'a Identity) -> ProcessInfo<'a> {
         let table = &self.store.table;
         // Whom something that is known mentions is known, too.
@@ -211,10 +214,13 @@ impl DataStore for ProcessesAt<'_> {
 
 impl stores::ProcessStore for ProcessesAt<'_> {
     fn get_process(&self, entity_id: u32) -> Result<ProcessInfo<'_>, StoreError> {
-        let index = self.store.by_id.at(entity_id, self.seq);
-        index
-            .and_then(|index| self.info(index))
-            .ok_or_else(|| StoreError::not_found(Store::Process, "get_process", Entity::Process(entity_id)))
+        match self.find(entity_id) {
+            Some((_, (version, identity))) => Ok(self.describe(version, identity)),
+            None => {
+                let entity = Entity::Process(entity_id);
+                Err(StoreError::not_found(Store::Process, "get_process", entity))
+            }
+        }
     }
 
     fn get_process_by_host_pid(&self, host_pid: u32) -> Result<ProcessInfo<'_>, StoreError> {
