@@ -19,8 +19,10 @@ const TABLE_ROWS: usize = 1000;
 /// Query captures in SQL.
 ///
 /// Every event type is a table with the event's fields and the columns of the process that caused it; `events` has all
-/// of them, with the fields as JSON in `data`. Also: `processes`, `contexts`, `loss`, and `detections` if the capture has
-/// some. Rows come in the order of their sequence numbers. Names are case-sensitive; put those with dots in double quotes.
+/// of them, with the fields as JSON in `data`. Also: what stores know (`processes`, `process_tree`, `containers`, `dns`,
+/// `symbols`, `system` …), `contexts`, `loss`, and `detections` if the capture has some. Functions such as
+/// `ancestors(process_id, seq, 5)` ask stores as of an event. Rows come in the order of their sequence numbers. Names are
+/// case-sensitive; put those with dots in double quotes.
 ///
 /// Without a query, statements are read from standard input: line by line with a prompt on a terminal.
 #[derive(Debug, clap::Args)]
@@ -30,7 +32,7 @@ pub(crate) struct Args {
     #[arg(value_name = "CAPTURE|QUERY", required = true)]
     arguments: Vec<String>,
     /// The query; then all arguments are captures.
-    #[arg(short, long, value_name = "SQL", conflicts_with = "file")]
+    #[arg(short, long, value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
     query: Option<String>,
     /// A file with statements, separated by `;`; then all arguments are captures.
     #[arg(short, long, value_name = "FILE")]

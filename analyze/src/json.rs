@@ -35,6 +35,15 @@ pub(crate) fn message(bytes: &[u8]) -> Option<String> {
     Some(into_text(exported(value)))
 }
 
+/// An event that is kept as protobuf bytes, as exported events are. `None` if the bytes are none.
+pub(crate) fn event(bytes: &[u8]) -> Option<String> {
+    let event = proto::Event::decode(bytes).ok()?;
+    let mut line = Vec::new();
+    write_line(&RecordedEvent::from(event), Flavour::V1beta1, &mut line);
+    line.truncate(line.trim_ascii_end().len());
+    Some(into_text(line))
+}
+
 fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Str(value) => text(out, value),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, StringArray, UInt64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type, UInt64Type};
 use datafusion::common::{exec_err, internal_err};
 use datafusion::error::Result;
 use detectors_stores::Stores;
@@ -30,6 +30,8 @@ pub(super) struct Asked<'a> {
 enum Argument {
     Unsigned(UInt64Array),
     Signed(Int64Array),
+    /// What sums of addresses are: whole numbers of more than 64 bits.
+    Wide(Decimal128Array),
     Text(StringArray),
 }
 
@@ -91,6 +93,7 @@ impl<'a> Call<'a> {
         let number = match self.arguments[parameter].as_ref()? {
             Argument::Unsigned(numbers) => numbers.is_valid(row).then(|| numbers.value(row).into())?,
             Argument::Signed(numbers) => numbers.is_valid(row).then(|| numbers.value(row).into())?,
+            Argument::Wide(numbers) => numbers.is_valid(row).then(|| numbers.value(row))?,
             Argument::Text(_) => return None,
         };
         N::try_from(number).ok()
@@ -100,7 +103,7 @@ impl<'a> Call<'a> {
     pub(super) fn text(&self, parameter: usize, row: usize) -> Option<&str> {
         match self.arguments[parameter].as_ref()? {
             Argument::Text(texts) => texts.is_valid(row).then(|| texts.value(row)),
-            Argument::Unsigned(_) | Argument::Signed(_) => None,
+            Argument::Unsigned(_) | Argument::Signed(_) | Argument::Wide(_) => None,
         }
     }
 
@@ -123,6 +126,7 @@ impl Argument {
             other if other.is_signed_integer() || other.is_null() => {
                 Self::Signed(as_type(DataType::Int64)?.as_primitive::<Int64Type>().clone())
             }
+            DataType::Decimal128(_, 0) => Self::Wide(array.as_primitive::<Decimal128Type>().clone()),
             _ => Self::Text(texts(array)?),
         })
     }
@@ -165,7 +169,10 @@ fn position_of(name: &str, captures: &[Named]) -> Result<usize> {
                 .iter()
                 .map(|capture| format!("`{}`", capture.name))
                 .collect();
-            exec_err!("no capture `{name}` is open, only {}", open.join(", "))
+            exec_err!(
+                "there is no capture `{name}`: those that are open are called {}",
+                open.join(", ")
+            )
         }
     }
 }

@@ -58,7 +58,7 @@ enum Takes {
 
 impl Takes {
     fn accepts(self, data_type: &DataType) -> bool {
-        let number = data_type.is_integer();
+        let number = data_type.is_integer() || matches!(data_type, DataType::Decimal128(_, 0));
         let text = match data_type {
             DataType::Dictionary(_, value) => value.is_string(),
             other => other.is_string(),
@@ -189,8 +189,7 @@ impl ScalarUDFImpl for Function {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let types: Vec<_> = arrays.iter().map(|array| array.data_type().clone()).collect();
         let binding = self.question.bind(&types, &self.captures)?;
-        let call = Call::new(&arrays, &binding, &self.captures)
-            .map_err(|error| error.context(format!("asking {}", self.question.usage())))?;
+        let call = Call::new(&arrays, &binding, &self.captures)?;
         let answer = (self.question.answer)(&call)?;
         if constant {
             return ScalarValue::try_from_array(&answer, 0).map(ColumnarValue::Scalar);

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
 use detectors_api::stores::ContainerInfo;
+use detectors_stores::Stores;
 use detectors_stores::container::ContainerVersion;
 
+use super::mentions::{self, contexts, fill_container};
 use crate::facts::Facts;
 use crate::made::made;
 use crate::table::Named;
@@ -51,29 +54,60 @@ fn version_facts<'r, 'a>(versions: &'r [ContainerVersion<'a>]) -> Facts<'r, Cont
         .text("error", |version| version.error.unwrap_or_default())
 }
 
-/// Every container, once: with all that anything tells about it.
+/// Every container that is mentioned, once: with all that anything tells about it.
 pub(super) fn containers(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &known_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
-        for version in stores.containers().history() {
-            let id = version.container.id;
-            let first_seq = known.get(id).map_or(version.from_seq, |known| known.first_seq);
-            known.insert(id, Known { first_seq, version });
-        }
-        rows.add_all(known.into_values(), known_facts)
+        let contexts = contexts(&capture.reader)?;
+        rows.add_all(known(&stores, &contexts).into_values(), known_facts)
     })
 }
 
 /// A container as it was last known.
 struct Known<'a> {
-    first_seq: u64,
-    version: ContainerVersion<'a>,
+    container: ContainerInfo<'a>,
+    error: Option<&'a str>,
+    /// The events that first and last changed what the container store knows of it; `None` if the store does not know it.
+    seqs: Option<(u64, u64)>,
+}
+
+/// The containers by id. What the container store does not know is filled in from the process contexts of events.
+fn known<'a>(stores: &'a Stores, contexts: &'a [RecordBatch]) -> BTreeMap<&'a str, Known<'a>> {
+    let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
+    for version in stores.containers().history() {
+        let id = version.container.id;
+        let first = known.get(id).and_then(|known| known.seqs);
+        let first = first.map_or(version.from_seq, |(first, _)| first);
+        known.insert(
+            id,
+            Known {
+                container: version.container,
+                error: version.error,
+                seqs: Some((first, version.from_seq)),
+            },
+        );
+    }
+    for (id, mention) in mentions::containers(contexts) {
+        match known.get_mut(id) {
+            Some(known) => fill_container(&mut known.container, &mention),
+            None => {
+                known.insert(
+                    id,
+                    Known {
+                        container: mention,
+                        error: None,
+                        seqs: None,
+                    },
+                );
+            }
+        }
+    }
+    known
 }
 
 fn known_facts<'r, 'a>(containers: &'r [Known<'a>]) -> Facts<'r, Known<'a>> {
-    container_facts(Facts::about(containers), |known| &known.version.container)
-        .text("error", |known| known.version.error.unwrap_or_default())
-        .u64("first_seq", |known| Some(known.first_seq))
-        .u64("last_seq", |known| Some(known.version.from_seq))
+    container_facts(Facts::about(containers), |known| &known.container)
+        .text("error", |known| known.error.unwrap_or_default())
+        .u64("first_seq", |known| Some(known.seqs?.0))
+        .u64("last_seq", |known| Some(known.seqs?.1))
 }

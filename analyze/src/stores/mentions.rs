@@ -1,4 +1,4 @@
-//! What the process contexts of events tell about processes.
+//! What the process contexts of events tell about processes and containers.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, TimestampNanosecondType, UInt32Type};
 use capture::CaptureReader;
 use datafusion::error::Result;
-use detectors_api::stores::ProcessInfo;
+use detectors_api::stores::{ContainerInfo, PodInfo, ProcessInfo, Runtime};
 
 use crate::scan::from_capture;
 
@@ -21,17 +21,25 @@ pub(super) fn contexts(reader: &CaptureReader) -> Result<Vec<RecordBatch>> {
 }
 
 /// The processes in `contexts`, by entity id. What was told last holds.
-pub(super) fn mentions(contexts: &[RecordBatch]) -> BTreeMap<u32, ProcessInfo<'_>> {
-    let mut mentions = BTreeMap::new();
+pub(super) fn processes(contexts: &[RecordBatch]) -> BTreeMap<u32, ProcessInfo<'_>> {
+    let mut processes = BTreeMap::new();
     for batch in contexts {
-        read(batch, &mut mentions);
+        read_processes(batch, &mut processes);
     }
-    mentions
+    processes
+}
+
+/// The containers in `contexts`, by id. What was told last holds.
+pub(super) fn containers(contexts: &[RecordBatch]) -> BTreeMap<&str, ContainerInfo<'_>> {
+    let mut containers = BTreeMap::new();
+    for batch in contexts {
+        read_containers(batch, &mut containers);
+    }
+    containers
 }
 
 /// Fills in what is not known about a process.
-pub(super) fn fill<'a>(process: &mut ProcessInfo<'a>, mention: &ProcessInfo<'a>) {
-    let text = |known: &'a str, other: &'a str| if known.is_empty() { other } else { known };
+pub(super) fn fill_process<'a>(process: &mut ProcessInfo<'a>, mention: &ProcessInfo<'a>) {
     if process.host_pid == 0 {
         process.host_pid = mention.host_pid;
     }
@@ -39,14 +47,66 @@ pub(super) fn fill<'a>(process: &mut ProcessInfo<'a>, mention: &ProcessInfo<'a>)
     process.parent_entity_id = process.parent_entity_id.or(mention.parent_entity_id);
     process.host_ppid = process.host_ppid.or(mention.host_ppid);
     process.ppid = process.ppid.or(mention.ppid);
-    process.name = text(process.name, mention.name);
-    process.exe = text(process.exe, mention.exe);
+    process.name = known_or(process.name, mention.name);
+    process.exe = known_or(process.exe, mention.exe);
     process.start_ns = process.start_ns.or(mention.start_ns);
     process.uid = process.uid.or(mention.uid);
-    process.container_id = text(process.container_id, mention.container_id);
+    process.container_id = known_or(process.container_id, mention.container_id);
 }
 
-fn read<'a>(batch: &'a RecordBatch, mentions: &mut BTreeMap<u32, ProcessInfo<'a>>) {
+/// Fills in what is not known about a container.
+pub(super) fn fill_container<'a>(container: &mut ContainerInfo<'a>, mention: &ContainerInfo<'a>) {
+    container.name = known_or(container.name, mention.name);
+    container.image = known_or(container.image, mention.image);
+    container.image_digest = known_or(container.image_digest, mention.image_digest);
+    container.pod = container.pod.or(mention.pod);
+}
+
+fn known_or<'a>(known: &'a str, other: &'a str) -> &'a str {
+    if known.is_empty() { other } else { known }
+}
+
+fn read_containers<'a>(batch: &'a RecordBatch, containers: &mut BTreeMap<&'a str, ContainerInfo<'a>>) {
+    let [ids, names, images, digests, pods, pod_uids, pod_namespaces] = [
+        "container_id",
+        "container_name",
+        "container_image",
+        "container_image_digest",
+        "pod_name",
+        "pod_uid",
+        "pod_namespace",
+    ]
+    .map(|name| texts(batch, name));
+    for row in 0..batch.num_rows() {
+        let id = text(ids, row);
+        if id.is_empty() {
+            continue;
+        }
+        let pod = PodInfo {
+            name: text(pods, row),
+            uid: text(pod_uids, row),
+            namespace: text(pod_namespaces, row),
+            sandbox: false,
+        };
+        let mut container = ContainerInfo {
+            id,
+            name: text(names, row),
+            image: text(images, row),
+            image_digest: text(digests, row),
+            runtime: Runtime::Unknown,
+            start_ns: None,
+            reported_start_ns: None,
+            end_ns: None,
+            pod: (!pod.name.is_empty() || !pod.uid.is_empty()).then_some(pod),
+        };
+        if let Some(earlier) = containers.get(id) {
+            fill_container(&mut container, earlier);
+        }
+        containers.insert(id, container);
+    }
+}
+
+fn read_processes<'a>(batch: &'a RecordBatch, processes: &mut BTreeMap<u32, ProcessInfo<'a>>) {
     let [
         ids,
         host_pids,
@@ -99,15 +159,15 @@ fn read<'a>(batch: &'a RecordBatch, mentions: &mut BTreeMap<u32, ProcessInfo<'a>
             container_id: text(containers, row),
             inferred: true,
         };
-        if let Some(earlier) = mentions.get(&entity_id) {
+        if let Some(earlier) = processes.get(&entity_id) {
             // Whom a process came from does not change; whose child it is now does.
             process.parent_entity_id = earlier.parent_entity_id.or(process.parent_entity_id);
             process.host_ppid = earlier.host_ppid.or(process.host_ppid);
             process.ppid = earlier.ppid.or(process.ppid);
             process.start_ns = earlier.start_ns.or(process.start_ns);
-            fill(&mut process, earlier);
+            fill_process(&mut process, earlier);
         }
-        mentions.insert(entity_id, process);
+        processes.insert(entity_id, process);
     }
 }
 

@@ -12,7 +12,7 @@ use detectors_api::stores::ProcessInfo;
 use detectors_stores::Stores;
 use detectors_stores::process::Version;
 
-use super::mentions::{contexts, fill, mentions};
+use super::mentions::{self, contexts, fill_process};
 use crate::facts::Facts;
 use crate::made::made;
 use crate::scan::from_capture;
@@ -137,7 +137,7 @@ impl<'a> Processes<'a> {
             by_id: HashMap::new(),
         };
         processes.sort();
-        processes.add_mentions(mentions(contexts));
+        processes.add_mentions(mentions::processes(contexts));
         processes.sort();
         processes.add_arguments(reader)?;
         Ok(processes)
@@ -169,7 +169,7 @@ impl<'a> Processes<'a> {
     fn add_mentions(&mut self, mentions: BTreeMap<u32, ProcessInfo<'a>>) {
         for (id, process) in mentions {
             match self.position(id, u64::MAX) {
-                Some(position) => fill(&mut self.all[position].process, &process),
+                Some(position) => fill_process(&mut self.all[position].process, &process),
                 None => self.all.push(Known {
                     process,
                     seqs: None,
@@ -198,26 +198,17 @@ impl<'a> Processes<'a> {
 /// The last version of each process that the store knows.
 fn last_versions(stores: &Stores) -> Vec<Known<'_>> {
     let mut all: Vec<Known<'_>> = Vec::new();
-    let mut until = None;
+    let mut incarnation = None;
     for version in stores.processes().history() {
-        let known = Known {
+        let same = incarnation == Some(version.incarnation);
+        incarnation = Some(version.incarnation);
+        let earlier = all.pop_if(|_| same).and_then(|earlier| earlier.seqs);
+        let first = earlier.map_or(version.from_seq, |(first, _)| first);
+        all.push(Known {
             process: version.process,
-            seqs: Some((version.from_seq, version.from_seq)),
+            seqs: Some((first, version.from_seq)),
             argv: None,
-        };
-        // The versions of a process follow each other without a gap.
-        let earlier = all.last_mut().filter(|_| until == Some(version.from_seq));
-        until = version.until_seq;
-        match earlier {
-            Some(earlier) => {
-                let first = earlier.seqs.map_or(version.from_seq, |(first, _)| first);
-                *earlier = Known {
-                    seqs: Some((first, version.from_seq)),
-                    ..known
-                };
-            }
-            None => all.push(known),
-        }
+        });
     }
     all
 }

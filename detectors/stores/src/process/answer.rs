@@ -50,6 +50,8 @@ impl ThreadInfo<'_> {
 /// A process from one event until another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version<'a> {
+    /// Which process it is, by number: the versions of one process, and no others, have the same. Entity ids come back.
+    pub incarnation: usize,
     /// The event that made it so.
     pub from_seq: u64,
     /// The event from which on it was otherwise; `None` if it still is so.

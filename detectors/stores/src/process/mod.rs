@@ -118,6 +118,7 @@ impl ProcessStore {
             for entry in entries {
                 let process = self.at(entry.seq, 0).info(index);
                 versions.extend(process.map(|process| Version {
+                    incarnation: index.position(),
                     from_seq: entry.seq,
                     until_seq,
                     process,

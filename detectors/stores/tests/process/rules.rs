@@ -284,6 +284,7 @@ fn history_has_a_row_for_every_version() {
         .history()
         .map(|version| {
             (
+                version.incarnation,
                 version.process.host_pid,
                 version.from_seq,
                 version.until_seq,
@@ -294,10 +295,10 @@ fn history_has_a_row_for_every_version() {
     assert_eq!(
         rows,
         [
-            (100, 1, None, ""),
-            (200, 1, Some(2), ""),
-            (200, 2, Some(3), "/bin/a"),
-            (200, 3, None, "/bin/a"),
+            (0, 100, 1, None, ""),
+            (1, 200, 1, Some(2), ""),
+            (1, 200, 2, Some(3), "/bin/a"),
+            (1, 200, 3, None, "/bin/a"),
         ]
     );
 }
