@@ -181,3 +181,37 @@ fn only_captures_are_replaced() {
     write(&path, 20, overwrite).finish().unwrap();
     assert_eq!(read_all(&CaptureReader::open(&path).unwrap()), expected(20));
 }
+
+/// Stretches have every event once, and are not cut finer than events are dense.
+#[test]
+fn windows_cover_what_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.tcap");
+    write(&path, 1000, options()).finish().unwrap();
+    let reader = CaptureReader::open(&path).unwrap();
+    let windows: Vec<_> = reader.windows(150..=u64::MAX, 100).collect();
+    let seqs: Vec<u64> = windows.iter().cloned().flatten().collect();
+    assert_eq!(seqs, (150..1000).collect::<Vec<_>>());
+    assert!(windows.iter().all(|window| window.end() - window.start() < 100));
+    let ends: Vec<_> = windows.iter().map(|window| *window.end()).collect();
+    assert!(
+        ends.contains(&399) && ends.contains(&799),
+        "cut at segments: {ends:?}"
+    );
+    assert_eq!(reader.windows(300..=200, 100).count(), 0);
+
+    let path = directory.path().join("sparse.tcap");
+    let mut writer = CaptureWriter::create(&path, Header::default(), options()).unwrap();
+    for seq in [3, 1 << 40, u64::MAX - 1] {
+        writer.push_at(seq, &event(seq % 100)).unwrap();
+    }
+    writer.finish().unwrap();
+    let reader = CaptureReader::open(&path).unwrap();
+    let windows: Vec<_> = reader.windows(0..=u64::MAX, 100).collect();
+    assert!(windows.len() < 5, "{windows:?}");
+    assert_eq!(
+        (windows[0].start(), windows[windows.len() - 1].end()),
+        (&3, &(u64::MAX - 1))
+    );
+    assert_eq!(reader.history().unwrap().settled(), u64::MAX);
+}
