@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use detectors_api::entity::entity_id;
 use detectors_api::event::{BatchBuilder, EventBatch};
-use detectors_api::stores::Stores as _;
+use detectors_api::stores::ProcessStore as _;
 use detectors_api::testkit::TestEvent;
-use detectors_stores::Stores;
+use detectors_stores::{Settings, Stores};
 
 /// Versions to make, at least.
 const VERSIONS: usize = 1_000_000;
@@ -27,6 +27,8 @@ const ROUNDS: usize = 7;
 const OTHERS: usize = 9;
 /// Look-ups of a round.
 const LOOKUPS: usize = 500_000;
+/// How long what has ended is kept, in the run with retention: ns of event time.
+const RETENTION_NS: u64 = 10_000_000_000;
 const START_NS: u64 = 1_700_000_000_000_000_000;
 const TICK_NS: u64 = 100_000;
 
@@ -213,6 +215,12 @@ fn main() {
         .step_by(1 + OTHERS)
         .take(LOOKUPS)
         .collect();
+    let views = median(in_order, |seq, _| stores.at(seq, 0).executable_path(0).is_some());
+    report("all stores as of an event", views, "ns");
+    let paths = median(in_order, |seq, id| {
+        stores.processes().at(seq, 0).executable_path(id).map(str::len)
+    });
+    report("executable_path, in event order", paths, "ns");
     report("get_process, in event order", get(&stores, in_order), "ns");
     report("get_process, changes only", get(&stores, &changes), "ns");
     report("get_process, random order", get(&stores, &anywhere), "ns");
@@ -224,20 +232,45 @@ fn main() {
     report("questions with 4 ancestors", deep.len() as f64, "");
     let with_ancestors = median(&deep, |seq, id| ancestry(&stores, seq, id));
     report("get_ancestry, 4 ancestors", with_ancestors, "ns");
+
+    retained();
+}
+
+/// Memory of a store that forgets what ended and drops history that nobody asks for, as a long live recording has it.
+fn retained() {
+    let before = IN_USE.load(Ordering::Relaxed);
+    let mut host = Host::new();
+    let mut stores = Stores::with(Settings {
+        retention_ns: Some(RETENTION_NS),
+        ..Settings::default()
+    });
+    for part in 1..=4_u64 {
+        while host.seq < part * VERSIONS as u64 / 4 {
+            host.questions = Vec::new();
+            let batches = host.chunk();
+            stores.apply(&batches).expect("events are in order");
+            stores.compact(stores.settled());
+        }
+        host.questions = Vec::new();
+        let bytes = IN_USE.load(Ordering::Relaxed) - before;
+        report(
+            &format!("retention 10 s, after {} k events", host.seq / 1000),
+            bytes as f64 / f64::from(1 << 20),
+            "MiB",
+        );
+    }
 }
 
 fn get(stores: &Stores, questions: &[(u64, u32)]) -> f64 {
     median(questions, |seq, id| {
-        let view = stores.at(seq, 0);
-        view.processes().get_process(id).map(|info| info.exe.len())
+        let view = stores.processes().at(seq, 0);
+        view.get_process(id).map(|info| info.exe.len())
     })
 }
 
 fn ancestry(stores: &Stores, seq: u64, id: u32) -> usize {
-    let view = stores.at(seq, 0);
-    view.processes()
-        .get_ancestry(id, 5)
-        .map_or(0, |chain| chain.len())
+    let view = stores.processes().at(seq, 0);
+    view.get_ancestry(id, 5).map_or(0, |chain| chain.len())
 }
 
 /// Time of a question in ns: the median of several rounds.
