@@ -32,7 +32,13 @@ pub(crate) struct Args {
     #[arg(value_name = "CAPTURE|QUERY", required = true)]
     arguments: Vec<String>,
     /// The query; then all arguments are captures.
-    #[arg(short, long, value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "SQL",
+        conflicts_with = "file",
+        allow_hyphen_values = true
+    )]
     query: Option<String>,
     /// A file with statements, separated by `;`; then all arguments are captures.
     #[arg(short, long, value_name = "FILE")]

@@ -160,7 +160,11 @@ impl CaptureReader {
                 let (first, last) = (found.first.max(*seq.start()), found.last.min(*seq.end()));
                 // A few events that are far apart, as only a forged capture has them, are not searched for step by step.
                 let windows = (segment.events / step).saturating_mul(2).saturating_add(1);
-                (first, last, step.max(found.last.saturating_sub(found.first) / windows))
+                (
+                    first,
+                    last,
+                    step.max(found.last.saturating_sub(found.first) / windows),
+                )
             });
             span.into_iter().flat_map(|(first, last, step)| {
                 let starts = std::iter::successors(Some(first), move |start| start.checked_add(step));
