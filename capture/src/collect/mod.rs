@@ -2,8 +2,8 @@
 //!
 //! | collector | input of the store |
 //! |---|---|
-//! | [`system`] | system: what the host is |
-//! | [`symbols`] | symbol: what is where in the kernel |
+//! | [`system()`] | system: what the host is |
+//! | [`symbols()`] | symbol: what is where in the kernel |
 //!
 //! What cannot be read is left out and told as a warning; a recording is worth more than its last detail.
 

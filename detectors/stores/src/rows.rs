@@ -250,7 +250,7 @@ impl<'a, T: Cell> Column<'a, T> {
     }
 }
 
-/// Makes a struct a [`Row`](crate::rows::Row): one column a member.
+/// Makes a struct a [`Row`]: one column a member.
 macro_rules! rows {
     (
         table $table:literal;
