@@ -34,5 +34,7 @@ pub mod symbol;
 pub mod syscall;
 pub mod system;
 mod versions;
+mod view;
 
-pub use stores::{FoldError, Input, Settings, Stores, StoresAt};
+pub use stores::{FoldError, Input, Settings, Stores};
+pub use view::StoresAt;

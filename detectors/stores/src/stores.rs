@@ -4,19 +4,18 @@ use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
 use detectors_api::event::EventBatch;
-use detectors_api::stores::{
-    self, CustomStore, Entity, IP_REPUTATION, IpReputationStore, NullStore, Store, StoreError,
-};
+use detectors_api::stores::Store;
 
-use crate::container::{ContainerStore, ContainersAt};
-use crate::custom::{CUSTOM, CustomStores, CustomStoresAt};
-use crate::dns::{DnsAt, DnsStore};
+use crate::container::ContainerStore;
+use crate::custom::{CUSTOM, CustomStores};
+use crate::dns::DnsStore;
 use crate::fold::Fold;
-use crate::process::{ProcessStore, ProcessesAt};
+use crate::process::ProcessStore;
 use crate::rows::{Row, RowsError, rows};
-use crate::symbol::{SymbolStore, SymbolsAt};
-use crate::syscall::{SyscallStore, SyscallsAt};
-use crate::system::{SystemAt, SystemStore};
+use crate::symbol::SymbolStore;
+use crate::syscall::SyscallStore;
+use crate::system::SystemStore;
+use crate::view::StoresAt;
 
 /// Sweeps in the time for which ended things are kept.
 const SWEEPS: u64 = 8;
@@ -312,16 +311,7 @@ impl Stores {
     /// The stores as of event `seq`, which happened at `time_ns` (ns since the Unix epoch).
     #[must_use]
     pub fn at(&self, seq: u64, time_ns: i64) -> StoresAt<'_> {
-        StoresAt {
-            stores: self,
-            processes: self.processes.at(seq, time_ns),
-            containers: self.containers.at(seq, time_ns),
-            dns: self.dns.at(seq, time_ns),
-            symbols: self.symbols.at(seq, time_ns),
-            system: self.system.at(seq, time_ns),
-            syscalls: self.syscalls.at(time_ns),
-            custom: self.custom.at(seq, time_ns),
-        }
+        StoresAt::new(self, seq, time_ns)
     }
 
     /// The core stores that can be asked.
@@ -408,6 +398,11 @@ impl Stores {
         }
     }
 
+    /// Names of the core stores that can be asked, sorted.
+    pub(crate) fn available_names(&self) -> &[&'static str] {
+        &self.available
+    }
+
     fn find_available(&mut self) {
         let has = |store| match store {
             Store::Process | Store::Container => true,
@@ -421,90 +416,5 @@ impl Stores {
             .filter(|store| has(*store))
             .map(Store::name)
             .collect();
-    }
-}
-
-/// The stores as of one event.
-#[derive(Clone, Copy, Debug)]
-pub struct StoresAt<'a> {
-    stores: &'a Stores,
-    processes: ProcessesAt<'a>,
-    containers: ContainersAt<'a>,
-    dns: DnsAt<'a>,
-    symbols: SymbolsAt<'a>,
-    system: SystemAt<'a>,
-    syscalls: SyscallsAt<'a>,
-    custom: CustomStoresAt<'a>,
-}
-
-impl<'a> StoresAt<'a> {
-    /// Path of the binary that a process ran as of the event; `None` if unknown.
-    #[must_use]
-    pub fn executable_path(&self, entity_id: u32) -> Option<&'a str> {
-        self.processes.executable_path(entity_id)
-    }
-
-    fn has(&self, store: Store) -> bool {
-        self.stores.available.contains(&store.name())
-    }
-}
-
-impl stores::Stores for StoresAt<'_> {
-    fn processes(&self) -> &dyn stores::ProcessStore {
-        &self.processes
-    }
-
-    fn containers(&self) -> &dyn stores::ContainerStore {
-        &self.containers
-    }
-
-    fn dns(&self) -> &dyn stores::DnsStore {
-        if self.has(Store::Dns) {
-            return &self.dns;
-        }
-        NullStore::DNS
-    }
-
-    fn kernel_symbols(&self) -> &dyn stores::KernelSymbolStore {
-        if self.has(Store::Symbol) {
-            return &self.symbols;
-        }
-        NullStore::SYMBOL
-    }
-
-    fn system(&self) -> &dyn stores::SystemStore {
-        if self.has(Store::System) {
-            return &self.system;
-        }
-        NullStore::SYSTEM
-    }
-
-    fn syscalls(&self) -> &dyn stores::SyscallStore {
-        &self.syscalls
-    }
-
-    fn ip_reputation(&self) -> &dyn IpReputationStore {
-        if self.custom.get(IP_REPUTATION).is_some() {
-            return &self.custom;
-        }
-        NullStore::IP_REPUTATION
-    }
-
-    fn custom<'b>(&'b self, name: &str) -> Result<Box<dyn CustomStore + 'b>, StoreError> {
-        match self.custom.get(name) {
-            Some(store) => Ok(Box::new(store)),
-            None => Err(StoreError {
-                store: name.to_owned().into(),
-                operation: "custom",
-                cause: stores::Cause::NotFound(Entity::Store(name.into())),
-            }),
-        }
-    }
-
-    fn list(&self) -> Vec<&str> {
-        let mut names = self.stores.available.clone();
-        names.extend(self.custom.names());
-        names.sort_unstable();
-        names
     }
 }
