@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use capture::{CaptureReader, Manifest, Source, State, TimeRange, format_time};
+use capture::{CaptureReader, Manifest, Source, State, Table, TimeRange, format_time};
+use detectors_stores::Stores;
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::exit::{Exit, Failure};
@@ -112,7 +113,21 @@ fn table(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> String {
             HumanBytes(manifest.bytes())
         ),
     );
-    line("stores", reader.input_stores().join(", "));
+    let stores = reader.input_stores().join(", ");
+    let is_keyframe = |table: &Table| matches!(table, Table::Keyframe(name) if name == Stores::KEYFRAME);
+    let keyframes = manifest
+        .parts
+        .iter()
+        .filter(|part| is_keyframe(&part.table))
+        .count();
+    line(
+        "stores",
+        match (stores.as_str(), keyframes) {
+            (_, 0) => stores,
+            ("", _) => format!("{keyframes} keyframes"),
+            _ => format!("{stores}; {keyframes} keyframes"),
+        },
+    );
     line("digest", manifest.digest());
     for (title, counts) in [("event", &manifest.events), ("lost to", losses)] {
         if counts.is_empty() {
