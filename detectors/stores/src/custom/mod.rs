@@ -30,7 +30,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use detectors_api::event::Event;
 use detectors_api::stores::{
     self, Cause, DataStore, Entity, Health, IP_REPUTATION, Metrics, Reputation, StoreError,
 };
@@ -84,10 +83,6 @@ impl CustomStores {
 }
 
 impl Fold for CustomStores {
-    fn event_types(&self) -> &'static [&'static str] {
-        &[]
-    }
-
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
         for (number, row) in CustomRow::from_batch(rows)?.into_iter().enumerate() {
             let (name, change) = row.read(number)?;
@@ -96,27 +91,11 @@ impl Fold for CustomStores {
         Ok(())
     }
 
-    fn event(&mut self, _event: &Event<'_>) {}
-
-    fn keyframe(&self) -> Option<RecordBatch> {
-        None
-    }
-
-    fn restore(&mut self, _seq: u64, _rows: &RecordBatch) -> Result<(), RowsError> {
-        Ok(())
-    }
-
-    fn weight(&self) -> u64 {
-        0
-    }
-
     fn compact(&mut self, seq: u64) {
         for store in self.stores.values_mut() {
             store.compact(seq);
         }
     }
-
-    fn forget(&mut self, _seq: u64, _horizon_ns: u64) {}
 }
 
 /// All custom stores as of one event. It is the store of IP reputations, too.

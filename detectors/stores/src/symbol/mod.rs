@@ -15,7 +15,6 @@ mod table;
 pub use kallsyms::{Kallsyms, Symbol};
 
 use arrow::array::RecordBatch;
-use detectors_api::event::Event;
 use detectors_api::stores::{
     self, Cause, DataStore, Entity, Health, KERNEL, Metrics, Store, StoreError, SymbolInfo,
 };
@@ -49,33 +48,13 @@ impl SymbolStore {
 }
 
 impl Fold for SymbolStore {
-    fn event_types(&self) -> &'static [&'static str] {
-        &[]
-    }
-
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
         self.tables.entry(seq).extend(rows)
-    }
-
-    fn event(&mut self, _event: &Event<'_>) {}
-
-    fn keyframe(&self) -> Option<RecordBatch> {
-        None
-    }
-
-    fn restore(&mut self, _seq: u64, _rows: &RecordBatch) -> Result<(), RowsError> {
-        Ok(())
-    }
-
-    fn weight(&self) -> u64 {
-        0
     }
 
     fn compact(&mut self, seq: u64) {
         self.tables.compact(seq);
     }
-
-    fn forget(&mut self, _seq: u64, _horizon_ns: u64) {}
 }
 
 /// The kernel symbol store as of one event.

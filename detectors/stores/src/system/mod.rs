@@ -12,7 +12,6 @@ pub use os_release::OsRelease;
 use std::sync::LazyLock;
 
 use arrow::array::RecordBatch;
-use detectors_api::event::Event;
 use detectors_api::stores::{self, DataStore, Health, Metrics, Store, SystemInfo};
 
 use crate::fold::Fold;
@@ -43,10 +42,6 @@ impl SystemStore {
 }
 
 impl Fold for SystemStore {
-    fn event_types(&self) -> &'static [&'static str] {
-        &[]
-    }
-
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
         for (row, facts) in HostFacts::from_batch(rows)?.into_iter().enumerate() {
             self.info.set(seq, facts.derive(row)?);
@@ -54,25 +49,9 @@ impl Fold for SystemStore {
         Ok(())
     }
 
-    fn event(&mut self, _event: &Event<'_>) {}
-
-    fn keyframe(&self) -> Option<RecordBatch> {
-        None
-    }
-
-    fn restore(&mut self, _seq: u64, _rows: &RecordBatch) -> Result<(), RowsError> {
-        Ok(())
-    }
-
-    fn weight(&self) -> u64 {
-        0
-    }
-
     fn compact(&mut self, seq: u64) {
         self.info.compact(seq);
     }
-
-    fn forget(&mut self, _seq: u64, _horizon_ns: u64) {}
 }
 
 /// The system store as of one event.
