@@ -15,7 +15,8 @@ use detectors_api::proto::event_value::Value;
 use detectors_api::stores::{ProcessInfo, Runtime, Stores as _};
 use detectors_stores::{Stores, StoresAt};
 
-const TREE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live_stores/tree.sh");
+/// The script; a part of the program, which also runs on machines without the sources.
+const TREE: &str = include_str!("live_stores/tree.sh");
 const CONTAINER: &str = "5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e";
 
 /// A recording, read back through the stores of its capture.
@@ -124,8 +125,10 @@ fn a_family_of_processes_and_a_container() {
         return skip("no cgroup file system is mounted");
     };
     let group = format!("tracee-cap-test-{}", std::process::id());
+    let tree = directory.path().join("tree.sh");
+    std::fs::write(&tree, TREE).unwrap();
     let variables = [
-        ("TREE", OsString::from(TREE)),
+        ("TREE", OsString::from(&tree)),
         ("NOTES", noted.clone().into()),
         ("HELPER", std::env::current_exe().unwrap().into()),
         ("CGROUP", hierarchy.join(&group).into()),
@@ -138,7 +141,7 @@ fn a_family_of_processes_and_a_container() {
         variable.push(value);
         config.command.push(variable);
     }
-    config.command.extend(["sh", TREE, "main"].map(OsString::from));
+    config.command.extend(["sh".into(), tree.into(), "main".into()]);
     match record(&config, None, &mut NoObserver, &mut || false) {
         Ok(summary) => {
             assert!(
@@ -346,7 +349,8 @@ fn check_container(recorded: &Recorded, notes: &BTreeMap<String, Note>, noted: &
 fn tree_helper() {
     let script = |role: &str| {
         let mut command = Command::new("sh");
-        command.args([TREE, role]);
+        let tree = std::env::var_os("TREE").expect("the family sets it");
+        command.arg(tree).arg(role);
         command
     };
     match std::env::var("TREE_ROLE").expect("the family sets it").as_str() {

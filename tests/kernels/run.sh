@@ -30,9 +30,6 @@ echo guest > "$root/etc/hostname"
 # Of the whole workspace, so that nothing is compiled anew that `cargo test --workspace` has compiled.
 mapfile -t programs < <(cargo test --locked --workspace --test live --test live_stores --no-run 2>&1 | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
 [ ${#programs[@]} -eq 3 ] || { echo "the three live tests of two crates do not compile" >&2; exit 1; }
-# A test runs this script, where it was when the test was compiled.
-mkdir -p "$root$PWD/capture/tests/live_stores"
-cp capture/tests/live_stores/tree.sh "$root$PWD/capture/tests/live_stores"
 for number in 0 1 2; do
   program=${programs[number]}
   cp "$program" "$root/live-$number"
