@@ -88,6 +88,16 @@ impl Moment {
         }
     }
 
+    /// Whether it is later than `other` in the capture, whatever happened between the two.
+    pub(crate) fn is_after(self, other: Self, reader: &CaptureReader) -> bool {
+        match (self.resolve(reader), other.resolve(reader)) {
+            (Ok(seq), Ok(other)) => seq > other,
+            (Err(time), Err(other)) => time > other,
+            // A number and a time cannot be compared without looking.
+            _ => false,
+        }
+    }
+
     /// A sequence number, or else a time.
     fn resolve(self, reader: &CaptureReader) -> Result<u64, i64> {
         let time = reader.manifest().time;

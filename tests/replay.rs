@@ -160,13 +160,21 @@ fn a_range_is_a_part_of_the_whole() {
         ("seq:7000", "seq:9000"),
         ("seq:9001", "seq:14500"),
         ("seq:14501", "+10m"),
-        ("1h ago", "2020-01-01"),
+        ("2019-01-01", "2020-01-01"),
         ("2100-01-01", "2101-01-01"),
     ] {
         let part = replayed(&capture, &["--from", from, "--to", to]);
         parts.push_str(std::str::from_utf8(&part).expect("text"));
     }
     assert!(parts == all, "the parts are not the whole");
+    for (from, to) in [("seq:5", "seq:2"), ("1h ago", "2020-01-01"), ("+2s", "+1s")] {
+        let mut replay = tracee_cap();
+        replay.args(["replay", "--from", from, "--to", to]).arg(&capture);
+        replay
+            .assert()
+            .code(2)
+            .stderr(predicate::str::contains("--from is after --to"));
+    }
     tracee_cap()
         .args(["replay", "--from", "yesterday"])
         .arg(&capture)

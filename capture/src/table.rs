@@ -105,7 +105,7 @@ impl FromStr for Table {
         }
         if let Some(store) = path.strip_prefix("stores/") {
             let table = Self::store(store)?;
-            let known = Stores::input_names().contains(&store);
+            let known = Stores::INPUTS.contains(&store);
             return Ok(if known {
                 table
             } else {

@@ -5,6 +5,7 @@ use std::fs;
 
 use detectors_stores::Input;
 use detectors_stores::process::TaskSnapshot;
+use detectors_stores::system::OsRelease;
 use ebpf::clock::{BootOffset, boot_ns};
 use ebpf::kernel::Facts;
 use ebpf::tasks::{Task, from_procfs};
@@ -142,10 +143,5 @@ fn read_line(path: &str) -> String {
 }
 
 fn os_name() -> String {
-    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    text.lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
-        .unwrap_or_default()
-        .trim_matches('"')
-        .to_owned()
+    OsRelease::parse(&fs::read_to_string("/etc/os-release").unwrap_or_default()).pretty_name
 }

@@ -116,6 +116,16 @@ impl Stores {
     /// The keyframe table of what belongs to no single store. Every keyframe has it.
     pub const KEYFRAME: &str = "stores";
 
+    /// The names of the input tables that this version knows; keyframes have the same names, and `stores`.
+    pub const INPUTS: [&str; 6] = [
+        Store::Process.name(),
+        Store::Container.name(),
+        Store::Dns.name(),
+        Store::Symbol.name(),
+        Store::System.name(),
+        CUSTOM,
+    ];
+
     /// Stores that know nothing yet.
     #[must_use]
     pub fn new() -> Self {
@@ -134,16 +144,10 @@ impl Stores {
         stores
     }
 
-    /// The names of the input tables that this version knows; keyframes have the same names, and `stores`.
-    #[must_use]
-    pub fn input_names() -> [&'static str; 6] {
-        Self::default().folds().map(|(name, _)| name)
-    }
-
     /// Whether this version knows a keyframe table of this name.
     #[must_use]
     pub fn is_keyframe_name(name: &str) -> bool {
-        name == Self::KEYFRAME || Self::input_names().contains(&name)
+        name == Self::KEYFRAME || Self::INPUTS.contains(&name)
     }
 
     /// The event types that [`advance`](Self::advance) looks at, sorted.
@@ -362,13 +366,14 @@ impl Stores {
     }
 
     fn folds(&mut self) -> [(&'static str, &mut dyn Fold); 6] {
+        let [process, container, dns, symbol, system, custom] = Self::INPUTS;
         [
-            (Store::Process.name(), &mut self.processes),
-            (Store::Container.name(), &mut self.containers),
-            (Store::Dns.name(), &mut self.dns),
-            (Store::Symbol.name(), &mut self.symbols),
-            (Store::System.name(), &mut self.system),
-            (CUSTOM, &mut self.custom),
+            (process, &mut self.processes),
+            (container, &mut self.containers),
+            (dns, &mut self.dns),
+            (symbol, &mut self.symbols),
+            (system, &mut self.system),
+            (custom, &mut self.custom),
         ]
     }
 
