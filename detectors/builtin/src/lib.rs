@@ -9,8 +9,20 @@ mod anti_debugging;
 mod aslr_inspection;
 mod fileless_execution;
 mod flags;
+mod hooked_seq_ops;
 mod ld_preload;
+mod proc_fops_hooking;
+mod proc_mem_access;
+mod proc_mem_code_injection;
+mod process_memory;
+mod process_vm_write_inject;
+mod sched_debug_recon;
 mod stdio_over_socket;
+mod sudoers_modification;
+mod syscall_hooking;
+mod system_request_key_mod;
+#[cfg(test)]
+mod testing;
 
 use detectors_api::detector::{EventDetector, registered};
 
@@ -23,6 +35,7 @@ pub fn detectors() -> Vec<Box<dyn EventDetector>> {
 #[cfg(test)]
 mod tests {
     use detectors_api::definition::AutoPopulate;
+    use detectors_api::stores::Store;
     use detectors_engine::EngineBuilder;
 
     #[test]
@@ -34,6 +47,7 @@ mod tests {
             let expected = match definition.id.as_str() {
                 "TRC-101" => 3,
                 "TRC-107" => 2,
+                "TRC-1020" | "DRV-003" => 1,
                 _ => 0,
             };
             assert_eq!(declared, expected, "{}", definition.id);
@@ -45,6 +59,7 @@ mod tests {
         let built = EngineBuilder::new()
             .detectors(super::detectors())
             .enrichments(["environment"])
+            .stores(Store::ALL)
             .build();
         assert_eq!((built.refusals, built.warnings), (Vec::new(), Vec::new()));
         let definitions = built.engine.definitions();
