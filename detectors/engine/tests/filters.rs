@@ -4,18 +4,27 @@ use detectors_api::catalogue::catalogue;
 use detectors_api::event::KernelContext;
 use detectors_api::proto::event_value::Value;
 use detectors_api::testkit::{TestEvent, batches};
-use detectors_engine::filter::{FieldInfo, Filter};
+use detectors_engine::filter::{FieldInfo, Filter, FilterError};
 use proptest::prelude::*;
 
-fn filter(event: &str, data: &[&str], scope: &[&str]) -> Filter {
-    let fields = FieldInfo::of_event(catalogue().get(event).expect("known event"));
+fn compile(
+    event: &str,
+    architecture: Option<&str>,
+    data: &[&str],
+    scope: &[&str],
+) -> Result<Filter, Vec<FilterError>> {
+    let fields = FieldInfo::of_event(catalogue().get(event).expect("known event"), architecture);
     let owned = |filters: &[&str]| {
         filters
             .iter()
             .map(|&filter| filter.to_owned())
             .collect::<Vec<_>>()
     };
-    Filter::new(&fields, &owned(data), &owned(scope)).expect("well-formed filters")
+    Filter::new(&fields, &owned(data), &owned(scope))
+}
+
+fn filter(event: &str, data: &[&str], scope: &[&str]) -> Filter {
+    compile(event, Some("amd64"), data, scope).expect("well-formed filters")
 }
 
 /// Whether `event` passes; both ways must say the same.
@@ -105,6 +114,92 @@ fn lists_and_flags() {
     assert!(!passes(&exec, &["argv!=-?"], &[]));
     assert!(passes(&exec, &["argv!=-x", "invoked_from_kernel=true"], &[]));
     assert!(!passes(&exec, &["invoked_from_kernel=false"], &[]));
+}
+
+#[test]
+fn system_calls_have_names_and_numbers() {
+    let enter = |number: i64| TestEvent::new("sys_enter").set("syscall", number);
+    // As the page has it: two names of one field.
+    let suspicious = ["syscall=ptrace", "syscall=process_vm_writev"];
+    assert!(passes(&enter(101), &suspicious, &[]));
+    assert!(passes(&enter(311), &suspicious, &[]));
+    assert!(!passes(&enter(0), &suspicious, &[]));
+    assert!(passes(&enter(0), &["syscall!=ptrace"], &[]));
+    assert!(passes(&enter(0), &["syscall=read,ptrace,5"], &[]));
+
+    let hooked = TestEvent::new("hooked_syscall").set("syscall", "ptrace");
+    assert!(passes(&hooked, &["syscall=101"], &[]));
+    assert!(passes(&hooked, &["syscall=ptr*"], &[]));
+    assert!(!passes(&hooked, &["syscall!=101"], &[]));
+    let stack = TestEvent::new("stack_pivot").set_exactly("syscall", Value::from("ptrace"));
+    assert!(passes(&stack, &["syscall=ptrace"], &[]));
+
+    let arm = compile("sys_enter", Some("arm64"), &["syscall=ptrace"], &[]).expect("known there");
+    let batches = batches(&[enter(101), enter(117)]);
+    assert_eq!(arm.select(&batches[0]), [1]);
+}
+
+#[test]
+fn system_calls_that_cannot_be_meant_are_refused() {
+    let mut said = String::new();
+    for (event, architecture, filter) in [
+        ("sys_enter", Some("amd64"), "syscall=ptrac"),
+        ("sys_enter", Some("amd64"), "syscall=ptr*"),
+        ("sys_enter", None, "syscall=ptrace"),
+        ("sys_enter", Some("arm64"), "syscall=read,vfork"),
+        ("hooked_syscall", Some("amd64"), "syscall=99999"),
+        ("hooked_syscall", None, "syscall=101"),
+        ("stack_pivot", None, "syscall=ptrac"),
+    ] {
+        let errors = compile(event, architecture, &[filter], &[]).expect_err("it is wrong");
+        let where_ = architecture.unwrap_or("unknown architecture");
+        said += &format!("{event} on {where_}:\n{}\n\n", errors[0]);
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn bytes_are_written_in_hexadecimal() {
+    let write = TestEvent::new("magic_write").set("bytes", &b"\x7fELF\x02"[..]);
+    for (filter, expected) in [
+        ("bytes=7f454c46*", true),
+        ("bytes=0x7F454C46*", true),
+        ("bytes=7f454c4602", true),
+        ("bytes=7f454c46", false),
+        ("bytes=??454c460?", true),
+        ("bytes!=cafebabe*", true),
+        ("bytes=*4c46*", true),
+    ] {
+        assert_eq!(passes(&write, &[filter], &[]), expected, "{filter}");
+    }
+    for filter in ["bytes=7f4", "bytes=ELF", "bytes>7f"] {
+        assert!(compile("magic_write", None, &[filter], &[]).is_err(), "{filter}");
+    }
+}
+
+#[test]
+fn a_rejection_says_which_filters_and_what_the_event_has() {
+    let filter = filter(
+        "security_file_open",
+        &["pathname=/etc/passwd", "pathname!=/x", "flags=0", "inode>0"],
+        &["container=started", "comm=cat", "podName=web"],
+    );
+    let batches = batches(&[open()]);
+    let reasons: Vec<_> = filter
+        .rejections(&batches[0].event(0))
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "`container=started`: the event has no container",
+            "`comm=cat`: comm is \"sh\"",
+            "`podName=web`: the event has no podName",
+            "`pathname=/etc/passwd`, `pathname!=/x`: pathname is \"/etc/shadow\"",
+            "`flags=0`: flags is 524290 (0x80002)",
+        ]
+    );
 }
 
 #[test]

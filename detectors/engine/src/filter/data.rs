@@ -4,7 +4,9 @@ use detectors_api::catalogue::{EventDefinition, FieldType};
 use detectors_api::definition::ProducedEvent;
 use detectors_api::event::Event;
 
+use super::rejection::{Rejection, shown};
 use super::syntax::{Expression, FilterError, similar};
+use super::syscalls;
 use super::test::{Kind, Test};
 
 /// A field that filters may name.
@@ -14,15 +16,54 @@ pub struct FieldInfo<'a> {
     pub name: &'a str,
     /// Its type.
     pub field_type: FieldType,
+    /// What its values stand for.
+    pub meaning: Meaning<'a>,
 }
 
+/// What the values of a field stand for, where filters may name that in another way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meaning<'a> {
+    /// Themselves.
+    #[default]
+    Plain,
+    /// System calls: a field of numbers takes names, and a field of names takes numbers.
+    Syscall {
+        /// Architecture of the recording (`x86_64` or `amd64`, `aarch64` or `arm64`), which decides on the numbers; `None` if
+        /// unknown.
+        architecture: Option<&'a str>,
+    },
+}
+
+/// The events whose field [`SYSCALL`] is a system call.
+const SYSCALL_EVENTS: [&str; 5] = [
+    "hooked_syscall",
+    "stack_pivot",
+    "suspicious_syscall_source",
+    "sys_enter",
+    "sys_exit",
+];
+
+/// The field of those events.
+const SYSCALL: &str = "syscall";
+
 impl<'a> FieldInfo<'a> {
-    /// The fields of an event of the catalogue.
+    /// The fields of an event of the catalogue, in a recording of this architecture, if that is known.
     #[must_use]
-    pub fn of_event(definition: &'a EventDefinition) -> Vec<Self> {
+    pub fn of_event(definition: &'a EventDefinition, architecture: Option<&'a str>) -> Vec<Self> {
+        let meaning = |field: &str| {
+            if field == SYSCALL && SYSCALL_EVENTS.contains(&definition.name) {
+                Meaning::Syscall { architecture }
+            } else {
+                Meaning::Plain
+            }
+        };
         definition
             .carried()
-            .map(|(name, field_type)| Self { name, field_type })
+            .map(|(name, field_type)| Self {
+                name,
+                field_type,
+                meaning: meaning(name),
+            })
             .collect()
     }
 
@@ -35,6 +76,7 @@ impl<'a> FieldInfo<'a> {
             .map(|field| Self {
                 name: &field.name,
                 field_type: field.field_type,
+                meaning: Meaning::Plain,
             })
             .collect()
     }
@@ -50,6 +92,8 @@ pub(super) struct DataFilter {
 #[derive(Clone, Debug)]
 pub(super) struct FieldFilter {
     pub(super) name: String,
+    /// As written.
+    filters: Vec<String>,
     pub(super) test: Test,
 }
 
@@ -68,7 +112,7 @@ impl DataFilter {
     }
 
     fn add(&mut self, fields: &[FieldInfo<'_>], filter: &str) -> Result<(), FilterError> {
-        let expression = Expression::parse(filter)?;
+        let mut expression = Expression::parse(filter)?;
         let field = fields
             .iter()
             .find(|field| field.name == expression.field)
@@ -84,6 +128,9 @@ impl DataFilter {
                 )
                 .hint("test it in the detector")
         })?;
+        if let Meaning::Syscall { architecture } = field.meaning {
+            syscalls::translate(&mut expression, kind == Kind::Text, architecture)?;
+        }
         let Some(comparison) = &expression.comparison else {
             return Err(expression
                 .error(filter.len(), "an operator and a value are missing")
@@ -93,15 +140,28 @@ impl DataFilter {
         let position = position.unwrap_or_else(|| {
             self.fields.push(FieldFilter {
                 name: field.name.to_owned(),
+                filters: Vec::new(),
                 test: kind.test(),
             });
             self.fields.len() - 1
         });
-        self.fields[position].test.add(kind, &expression, comparison)
+        let tested = &mut self.fields[position];
+        tested.filters.push(filter.to_owned());
+        tested.test.add(kind, &expression, comparison)
     }
 
     pub(super) fn matches(&self, event: &Event<'_>) -> bool {
         self.fields.iter().all(|field| field.matches(event))
+    }
+
+    /// The fields that keep `event` from passing.
+    pub(super) fn rejections(&self, event: &Event<'_>) -> impl Iterator<Item = Rejection> {
+        let failed = self.fields.iter().filter(|field| !field.matches(event));
+        failed.map(|field| Rejection {
+            filters: field.filters.clone(),
+            tested: field.name.clone(),
+            found: event.value(&field.name).map(|value| shown(&value)),
+        })
     }
 }
 
@@ -136,6 +196,7 @@ fn kind(field_type: FieldType) -> Option<Kind> {
         FieldType::Timespec => Kind::Float,
         FieldType::Bool => Kind::Bool,
         FieldType::String | FieldType::StringArray => Kind::Text,
+        FieldType::Bytes => Kind::Bytes,
         _ => return None,
     })
 }

@@ -7,6 +7,8 @@
 //! * `=` and `!=` take several values, separated by commas.
 //! * Text: `*` stands for any text, `?` for one character; `\` takes the next character as it is.
 //! * Numbers: decimal, `0x…` or `0o…`, with a sign if need be.
+//! * Bytes: hexadecimal, two digits a byte, with `*` for any bytes and `?` for one digit (`bytes=7f454c46*`).
+//! * System calls: `syscall=ptrace` where the field is a number, and a number where it is a name; see [`Meaning::Syscall`].
 //! * Filters on one field: one of the values of all `=` must match, and every `!=` and every range must hold.
 //! * Filters on different fields must all hold.
 //! * A field that is missing, or is of another kind than declared, matches nothing, not even `!=`.
@@ -17,12 +19,15 @@
 
 mod data;
 mod glob;
+mod rejection;
 mod scope;
 mod select;
 mod syntax;
+mod syscalls;
 mod test;
 
-pub use data::FieldInfo;
+pub use data::{FieldInfo, Meaning};
+pub use rejection::Rejection;
 pub use syntax::FilterError;
 pub(crate) use syntax::similar;
 
@@ -62,6 +67,15 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, event: &Event<'_>) -> bool {
         self.scope.matches(event) && self.data.matches(event)
+    }
+
+    /// What keeps `event` from passing: nothing, if it passes.
+    #[must_use]
+    pub fn rejections(&self, event: &Event<'_>) -> Vec<Rejection> {
+        self.scope
+            .rejections(event)
+            .chain(self.data.rejections(event))
+            .collect()
     }
 
     /// The rows of `batch` that pass, in order.

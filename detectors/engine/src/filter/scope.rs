@@ -2,6 +2,7 @@
 
 use detectors_api::event::{Event, Value};
 
+use super::rejection::{Rejection, shown};
 use super::syntax::{Expression, FilterError, Operator, similar};
 use super::test::{Kind, Test};
 
@@ -85,8 +86,20 @@ enum Place {
 /// Scope filters, all of which must hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ScopeFilter {
-    places: Vec<Place>,
-    tests: Vec<(Scope, Test)>,
+    /// Each with its filter as written.
+    places: Vec<(Place, String)>,
+    tests: Vec<ScopeTest>,
+}
+
+/// All filters on one scope.
+#[derive(Clone, Debug)]
+struct ScopeTest {
+    scope: Scope,
+    /// The name that was used first.
+    name: &'static str,
+    /// As written.
+    filters: Vec<String>,
+    test: Test,
 }
 
 impl ScopeFilter {
@@ -106,10 +119,10 @@ impl ScopeFilter {
     fn add(&mut self, filter: &str) -> Result<(), FilterError> {
         let expression = Expression::parse(filter)?;
         if PLACES.contains(&expression.field) {
-            self.places.push(place(&expression)?);
+            self.places.push((place(&expression)?, filter.to_owned()));
             return Ok(());
         }
-        let (_, scope, kind) = NAMES
+        let (name, scope, kind) = NAMES
             .into_iter()
             .find(|(name, ..)| *name == expression.field)
             .ok_or_else(|| unknown(&expression))?;
@@ -127,82 +140,133 @@ impl ScopeFilter {
                 .error(*offset, "an empty text matches nothing")
                 .hint("where it is empty, it is missing"));
         }
-        let position = self.tests.iter().position(|(known, _)| *known == scope);
+        let position = self.tests.iter().position(|known| known.scope == scope);
         let position = position.unwrap_or_else(|| {
-            self.tests.push((scope, kind.test()));
+            self.tests.push(ScopeTest {
+                scope,
+                name,
+                filters: Vec::new(),
+                test: kind.test(),
+            });
             self.tests.len() - 1
         });
-        self.tests[position].1.add(kind, &expression, comparison)
+        let tested = &mut self.tests[position];
+        tested.filters.push(filter.to_owned());
+        tested.test.add(kind, &expression, comparison)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.places.is_empty() && self.tests.is_empty()
     }
 
-    /// Splits into what depends on the process context alone, and the rest.
-    pub(super) fn by_context(&self) -> (Self, Self) {
-        let (context, rest) =
-            self.tests.iter().cloned().partition(|(scope, _)| {
-                !matches!(scope, Scope::Timestamp | Scope::Syscall | Scope::Processor)
-            });
-        (
-            Self {
-                places: self.places.clone(),
-                tests: context,
-            },
-            Self {
-                places: Vec::new(),
-                tests: rest,
-            },
-        )
+    /// Splits into what depends on the process context alone, the system call in progress, and the rest.
+    pub(super) fn by_cost(&self) -> (Self, Option<&Test>, Self) {
+        let mut context = Self {
+            places: self.places.clone(),
+            tests: Vec::new(),
+        };
+        let (mut syscall, mut rest) = (None, Self::default());
+        for tested in &self.tests {
+            match tested.scope {
+                Scope::Syscall => syscall = Some(&tested.test),
+                Scope::Timestamp | Scope::Processor => rest.tests.push(tested.clone()),
+                _ => context.tests.push(tested.clone()),
+            }
+        }
+        (context, syscall, rest)
     }
 
     pub(super) fn matches(&self, event: &Event<'_>) -> bool {
-        let in_place = self.places.iter().all(|place| {
-            let container = event.container();
-            match place {
-                Place::Container => !container.id().is_empty(),
-                Place::StartedContainer => !container.id().is_empty() && container.started(),
-                Place::Host => container.id().is_empty(),
-            }
+        self.places.iter().all(|(place, _)| place.matches(event))
+            && self.tests.iter().all(|tested| tested.matches(event))
+    }
+
+    /// What keeps `event` from passing.
+    pub(super) fn rejections(&self, event: &Event<'_>) -> impl Iterator<Item = Rejection> {
+        let places = self.places.iter().filter(|(place, _)| !place.matches(event));
+        let places = places.map(|(_, filter)| Rejection {
+            filters: vec![filter.clone()],
+            tested: "container".to_owned(),
+            found: Place::of(event),
         });
-        in_place && self.tests.iter().all(|(scope, test)| scope.matches(test, event))
+        let tests = self.tests.iter().filter(|tested| !tested.matches(event));
+        places.chain(tests.map(|tested| {
+            Rejection {
+                filters: tested.filters.clone(),
+                tested: tested.name.to_owned(),
+                found: tested
+                    .scope
+                    .with_value(event, |value| value.map(|value| shown(&value))),
+            }
+        }))
+    }
+}
+
+impl Place {
+    fn matches(self, event: &Event<'_>) -> bool {
+        let container = event.container();
+        match self {
+            Self::Container => !container.id().is_empty(),
+            Self::StartedContainer => !container.id().is_empty() && container.started(),
+            Self::Host => container.id().is_empty(),
+        }
+    }
+
+    /// Where `event` comes from, in words; `None` for the host.
+    fn of(event: &Event<'_>) -> Option<String> {
+        let container = event.container();
+        (!container.id().is_empty()).then(|| {
+            let state = if container.started() {
+                "started"
+            } else {
+                "not started"
+            };
+            format!("{:?}, {state}", container.id())
+        })
+    }
+}
+
+impl ScopeTest {
+    fn matches(&self, event: &Event<'_>) -> bool {
+        self.scope.with_value(event, |value| {
+            value.is_some_and(|value| self.test.matches(&value))
+        })
     }
 }
 
 impl Scope {
-    fn matches(self, test: &Test, event: &Event<'_>) -> bool {
-        let number = |number: Option<u32>| number.is_some_and(|number| test.matches(&Value::UInt32(number)));
-        // Where a text is empty, it is missing.
-        let text = |text: &str| !text.is_empty() && test.matches(&Value::Str(text));
+    /// What `event` has for this scope; where a text is empty, it is missing.
+    fn with_value<T>(self, event: &Event<'_>, then: impl FnOnce(Option<Value<'_>>) -> T) -> T {
+        let number = |number: Option<u32>| number.map(Value::UInt32);
+        fn text(text: &str) -> Option<Value<'_>> {
+            (!text.is_empty()).then_some(Value::Str(text))
+        }
         match self {
-            Self::Timestamp => event
-                .timestamp_ns()
-                .is_some_and(|ns| test.matches(&Value::Int64(ns))),
-            Self::Pid => number(event.process().pid()),
-            Self::Tid => number(event.thread().tid()),
-            Self::ParentPid => number(event.parent().pid()),
-            Self::HostPid => number(event.process().host_pid()),
-            Self::HostTid => number(event.thread().host_tid()),
-            Self::HostParentPid => number(event.parent().host_pid()),
-            Self::Uid => number(event.process().uid()),
-            Self::Comm => text(event.thread().name()),
-            Self::Syscall => text(event.thread().syscall()),
-            Self::ContainerId => text(event.container().id()),
-            Self::ContainerImage => text(event.container().image()),
-            Self::ContainerImageDigest => text(event.container().image_digest()),
-            Self::ContainerName => text(event.container().name()),
-            Self::PodName => text(event.k8s().pod_name()),
-            Self::PodNamespace => text(event.k8s().namespace()),
-            Self::PodUid => text(event.k8s().pod_uid()),
-            Self::Processor => number(event.processor()),
-            Self::MountNs => number(event.kernel_context().mount_ns),
-            Self::PidNs => number(event.kernel_context().pid_ns),
-            Self::Cgroup => event
-                .kernel_context()
-                .cgroup_id
-                .is_some_and(|id| test.matches(&Value::UInt64(id))),
-            Self::HostName => event.kernel_context().host_name.is_some_and(|name| text(&name)),
+            Self::Timestamp => then(event.timestamp_ns().map(Value::Int64)),
+            Self::Pid => then(number(event.process().pid())),
+            Self::Tid => then(number(event.thread().tid())),
+            Self::ParentPid => then(number(event.parent().pid())),
+            Self::HostPid => then(number(event.process().host_pid())),
+            Self::HostTid => then(number(event.thread().host_tid())),
+            Self::HostParentPid => then(number(event.parent().host_pid())),
+            Self::Uid => then(number(event.process().uid())),
+            Self::Comm => then(text(event.thread().name())),
+            Self::Syscall => then(text(event.thread().syscall())),
+            Self::ContainerId => then(text(event.container().id())),
+            Self::ContainerImage => then(text(event.container().image())),
+            Self::ContainerImageDigest => then(text(event.container().image_digest())),
+            Self::ContainerName => then(text(event.container().name())),
+            Self::PodName => then(text(event.k8s().pod_name())),
+            Self::PodNamespace => then(text(event.k8s().namespace())),
+            Self::PodUid => then(text(event.k8s().pod_uid())),
+            Self::Processor => then(number(event.processor())),
+            Self::MountNs => then(number(event.kernel_context().mount_ns)),
+            Self::PidNs => then(number(event.kernel_context().pid_ns)),
+            Self::Cgroup => then(event.kernel_context().cgroup_id.map(Value::UInt64)),
+            Self::HostName => {
+                let name = event.kernel_context().host_name.unwrap_or_default();
+                then(text(&name))
+            }
         }
     }
 }
@@ -211,10 +275,10 @@ fn place(expression: &Expression<'_>) -> Result<Place, FilterError> {
     match (expression.field, &expression.comparison) {
         ("container", None) => Ok(Place::Container),
         ("host" | "not-container", None) => Ok(Place::Host),
-        ("container", Some(comparison)) => match (comparison.operator, comparison.values.as_slice()) {
-            (Operator::Equal, [(_, "started")]) => Ok(Place::StartedContainer),
-            (Operator::Equal, [(_, "true")]) | (Operator::NotEqual, [(_, "false")]) => Ok(Place::Container),
-            (Operator::Equal, [(_, "false")]) | (Operator::NotEqual, [(_, "true")]) => Ok(Place::Host),
+        ("container", Some(comparison)) => match (comparison.operator, comparison.single_value()) {
+            (Operator::Equal, Some("started")) => Ok(Place::StartedContainer),
+            (Operator::Equal, Some("true")) | (Operator::NotEqual, Some("false")) => Ok(Place::Container),
+            (Operator::Equal, Some("false")) | (Operator::NotEqual, Some("true")) => Ok(Place::Host),
             _ => Err(expression
                 .error(
                     comparison.offset,

@@ -3,12 +3,11 @@
 //! A selection of rows is thinned out by one test after another, so that later tests only look at what is left. The scope
 //! is tested once per process context, text in dictionaries once per distinct value.
 
-use std::collections::HashMap;
-
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type, Int64Type, UInt32Type, UInt64Type};
-use detectors_api::columns::CTX;
+use detectors_api::columns::{CTX, THREAD_SYSCALL};
 use detectors_api::event::{EventBatch, Value};
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::data::{DataFilter, FieldFilter};
 use super::scope::ScopeFilter;
@@ -38,7 +37,7 @@ pub(super) fn select(data: &DataFilter, scope: &ScopeFilter, batch: &EventBatch)
 }
 
 fn select_scope(scope: &ScopeFilter, batch: &EventBatch, rows: &mut Vec<usize>) {
-    let (by_context, by_row) = scope.by_context();
+    let (by_context, syscall, by_row) = scope.by_cost();
     if !by_context.is_empty() {
         match batch
             .common_column(CTX)
@@ -56,6 +55,12 @@ fn select_scope(scope: &ScopeFilter, batch: &EventBatch, rows: &mut Vec<usize>) 
             None => rows.retain(|row| by_context.matches(&batch.event(*row))),
         }
     }
+    if let Some(test) = syscall {
+        match batch.common_column(THREAD_SYSCALL) {
+            Some(column) => select_dictionary(test, Empty::IsMissing, column, rows),
+            None => rows.clear(),
+        }
+    }
     if !by_row.is_empty() {
         rows.retain(|row| by_row.matches(&batch.event(*row)));
     }
@@ -67,7 +72,9 @@ fn select_field(field: &FieldFilter, batch: &EventBatch, rows: &mut Vec<usize>) 
         return;
     };
     match (&field.test, column.data_type()) {
-        (Test::Text(_), DataType::Dictionary(..)) => select_dictionary(&field.test, column, rows),
+        (Test::Text(_), DataType::Dictionary(..)) => {
+            select_dictionary(&field.test, Empty::IsText, column, rows);
+        }
         (Test::Integer(_), DataType::Int32) => select_integers::<Int32Type>(&field.test, column, rows),
         (Test::Integer(_), DataType::Int64) => select_integers::<Int64Type>(&field.test, column, rows),
         (Test::Integer(_), DataType::UInt32) => select_integers::<UInt32Type>(&field.test, column, rows),
@@ -76,7 +83,14 @@ fn select_field(field: &FieldFilter, batch: &EventBatch, rows: &mut Vec<usize>) 
     }
 }
 
-fn select_dictionary(test: &Test, column: &ArrayRef, rows: &mut Vec<usize>) {
+/// What an empty text is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    IsText,
+    IsMissing,
+}
+
+fn select_dictionary(test: &Test, empty: Empty, column: &ArrayRef, rows: &mut Vec<usize>) {
     let dictionary = column.as_dictionary_opt::<Int32Type>();
     let Some((dictionary, values)) =
         dictionary.and_then(|dictionary| Some((dictionary, dictionary.values().as_string_opt::<i32>()?)))
@@ -87,8 +101,10 @@ fn select_dictionary(test: &Test, column: &ArrayRef, rows: &mut Vec<usize>) {
     let mut known: Vec<Option<bool>> = vec![None; values.len()];
     rows.retain(|row| {
         dictionary.key(*row).is_some_and(|key| {
-            *known[key]
-                .get_or_insert_with(|| values.is_valid(key) && test.matches(&Value::Str(values.value(key))))
+            *known[key].get_or_insert_with(|| {
+                let there = values.is_valid(key) && (empty == Empty::IsText || !values.value(key).is_empty());
+                there && test.matches(&Value::Str(values.value(key)))
+            })
         })
     });
 }

@@ -1,5 +1,6 @@
 //! How filters are written.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A filter that cannot be used.
@@ -81,7 +82,17 @@ pub(super) struct Comparison<'a> {
     /// Byte offset of the operator.
     pub(super) offset: usize,
     /// The values, each with its byte offset, escapes still in place.
-    pub(super) values: Vec<(usize, &'a str)>,
+    pub(super) values: Vec<(usize, Cow<'a, str>)>,
+}
+
+impl Comparison<'_> {
+    /// The value, if there is only one.
+    pub(super) fn single_value(&self) -> Option<&str> {
+        match self.values.as_slice() {
+            [(_, value)] => Some(value),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Expression<'a> {
@@ -139,7 +150,7 @@ impl<'a> Expression<'a> {
 }
 
 /// Splits at commas that are not escaped.
-fn split(text: &str, start: usize) -> Vec<(usize, &str)> {
+fn split(text: &str, start: usize) -> Vec<(usize, Cow<'_, str>)> {
     let mut values = Vec::new();
     let (mut from, mut escaped) = (0, false);
     for (at, character) in text.char_indices() {
@@ -147,13 +158,13 @@ fn split(text: &str, start: usize) -> Vec<(usize, &str)> {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             ',' => {
-                values.push((start + from, &text[from..at]));
+                values.push((start + from, text[from..at].into()));
                 from = at + 1;
             }
             _ => {}
         }
     }
-    values.push((start + from, &text[from..]));
+    values.push((start + from, text[from..].into()));
     values
 }
 
@@ -210,14 +221,17 @@ mod tests {
         let parsed = Expression::parse("a<b=c").expect("well-formed");
         let comparison = parsed.comparison.expect("there is an operator");
         assert_eq!((parsed.field, comparison.operator), ("a", Operator::Less));
-        assert_eq!(comparison.values, [(2, "b=c")]);
+        assert_eq!(comparison.values, [(2, "b=c".into())]);
     }
 
     #[test]
     fn escaped_commas_do_not_separate() {
         let parsed = Expression::parse(r"f=a\,b,c,").expect("well-formed");
         let comparison = parsed.comparison.expect("there is an operator");
-        assert_eq!(comparison.values, [(2, r"a\,b"), (7, "c"), (9, "")]);
+        assert_eq!(
+            comparison.values,
+            [(2, r"a\,b".into()), (7, "c".into()), (9, "".into())]
+        );
     }
 
     #[test]

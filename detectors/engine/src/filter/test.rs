@@ -13,6 +13,7 @@ pub(super) enum Kind {
     Float,
     Bool,
     Text,
+    Bytes,
 }
 
 /// All filters on one field, merged.
@@ -22,6 +23,8 @@ pub(super) enum Test {
     Float(Conditions<f64>),
     Bool(Conditions<bool>),
     Text(Conditions<Glob>),
+    /// Patterns of the hexadecimal form.
+    Bytes(Conditions<Glob>),
 }
 
 /// One of `any`, none of `none`, and inside every range.
@@ -50,6 +53,7 @@ impl Kind {
             Self::Float => Test::Float(Conditions::default()),
             Self::Bool => Test::Bool(Conditions::default()),
             Self::Text => Test::Text(Conditions::default()),
+            Self::Bytes => Test::Bytes(Conditions::default()),
         }
     }
 
@@ -96,7 +100,7 @@ impl Test {
                     conditions.add(comparison.operator, number);
                 }
                 Self::Bool(conditions) => {
-                    let flag = match *text {
+                    let flag = match text.as_ref() {
                         "true" | "1" => true,
                         "false" | "0" => false,
                         _ => return Err(problem(format!("`{text}` is neither true nor false"))),
@@ -110,6 +114,14 @@ impl Test {
                     })?;
                     conditions.add(comparison.operator, glob);
                 }
+                Self::Bytes(conditions) => {
+                    let glob = hexadecimal(text).ok_or_else(|| {
+                        problem(format!("`{text}` is no pattern of bytes")).hint(
+                            "two hexadecimal digits a byte, such as `7f454c46*`; `?` stands for a digit",
+                        )
+                    })?;
+                    conditions.add(comparison.operator, glob);
+                }
             }
         }
         Ok(())
@@ -119,6 +131,7 @@ impl Test {
     pub(super) fn matches(&self, value: &Value<'_>) -> bool {
         match (self, value) {
             (Self::Text(conditions), Value::Str(text)) => conditions.text(text),
+            (Self::Bytes(conditions), Value::Bytes(bytes)) => conditions.text(&hex(bytes)),
             (Self::Text(conditions), Value::StrArray(list)) => {
                 let (any, none) = (&conditions.any, &conditions.none);
                 (any.is_empty() || list.iter().any(|text| any.iter().any(|glob| glob.matches(text))))
@@ -138,6 +151,31 @@ impl Test {
             _ => false,
         }
     }
+}
+
+/// A pattern of the hexadecimal form of bytes, `0x` in front of it or not.
+fn hexadecimal(text: &str) -> Option<Glob> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let well_formed = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || byte == b'*' || byte == b'?');
+    // Without a `*` the number of digits is fixed, and bytes have two each.
+    let whole_bytes = digits.contains('*') || digits.len().is_multiple_of(2);
+    (well_formed && whole_bytes)
+        .then(|| Glob::parse(&digits.to_ascii_lowercase()))
+        .flatten()
+}
+
+/// Bytes as two lower-case hexadecimal digits each.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a text does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 impl<T> Conditions<T> {

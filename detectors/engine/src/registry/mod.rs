@@ -284,7 +284,10 @@ impl<'a> Registry<'a> {
         let core = catalogue().get(&event);
         let producer = self.producers.get(&event).copied().filter(|_| core.is_none());
         let (version, fields) = match (core, producer) {
-            (Some(definition), _) => (definition.version, FieldInfo::of_event(definition)),
+            (Some(definition), _) => (
+                definition.version,
+                FieldInfo::of_event(definition, self.offer.architecture.as_deref()),
+            ),
             (None, Some(producer)) => {
                 let produced = &self.candidates[producer].definition.event;
                 (produced.version, FieldInfo::of_produced(produced))
