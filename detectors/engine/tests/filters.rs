@@ -146,7 +146,7 @@ fn system_calls_that_cannot_be_meant_are_refused() {
         ("sys_enter", Some("amd64"), "syscall=ptrac"),
         ("sys_enter", Some("amd64"), "syscall=ptr*"),
         ("sys_enter", None, "syscall=ptrace"),
-        ("sys_enter", Some("arm64"), "syscall=read,vfork"),
+        ("sys_enter", Some("arm64"), "syscall=read,futex_waitv"),
         ("hooked_syscall", Some("amd64"), "syscall=99999"),
         ("hooked_syscall", None, "syscall=101"),
         ("stack_pivot", None, "syscall=ptrac"),

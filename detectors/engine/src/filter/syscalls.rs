@@ -85,7 +85,7 @@ fn number_of(name: &str, architecture: Option<&str>) -> Result<String, Problem> 
         Ok(number) => Ok(number.to_string()),
         Err(_) => Err((
             format!("events of {architecture_name} have no system call `{name}`"),
-            "limit the detector to other architectures".to_owned(),
+            "leave it out".to_owned(),
         )),
     }
 }
