@@ -2,6 +2,8 @@
 
 use detectors_api::prelude::*;
 
+use crate::path::IN_MEMORY;
+
 struct FilelessExecution;
 
 register!(FilelessExecution);
@@ -11,8 +13,7 @@ impl EventDetector for FilelessExecution {
         DetectorDefinition::new("TRC-105", "fileless_execution")
             .event_id(7510)
             .describe("A program was executed from memory instead of a file system")
-            .on(EventRequirement::new("sched_process_exec")
-                .data("pathname=memfd:*,/run/shm/*,/dev/shm/*"))
+            .on(EventRequirement::new("sched_process_exec").data(format!("pathname={IN_MEMORY}")))
             .threat(
                 Threat::high("Fileless execution detected")
                     .describe(

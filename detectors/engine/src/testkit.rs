@@ -12,7 +12,7 @@ use crate::{Detection, EngineBuilder};
 /// All enrichments count as recorded.
 ///
 /// # Panics
-/// If the detector is refused.
+/// If the detector is refused, or a detection carries a field that its definition does not declare.
 #[must_use]
 pub fn detect(detector: impl EventDetector + 'static, events: &[TestEvent]) -> Vec<Detection> {
     let registered = EngineBuilder::new()
@@ -22,8 +22,21 @@ pub fn detect(detector: impl EventDetector + 'static, events: &[TestEvent]) -> V
     let refusals: Vec<_> = registered.refusals.iter().map(ToString::to_string).collect();
     assert!(refusals.is_empty(), "{}", refusals.join("\n"));
     let mut engine = registered.engine;
+    let declared: Vec<_> = engine
+        .definitions()
+        .flat_map(|definition| &definition.event.fields)
+        .map(|field| field.name.clone())
+        .collect();
     let batches = batches(events);
     let mut stores = Stores::new();
     stores.apply(&batches).expect("the events are numbered in order");
-    engine.process(&batches, &stores)
+    let detections = engine.process(&batches, &stores);
+    for field in detections.iter().flat_map(|detection| &detection.event.data) {
+        assert!(
+            declared.contains(&field.name),
+            "the field `{}` is not declared",
+            field.name
+        );
+    }
+    detections
 }

@@ -321,6 +321,7 @@ fn chains_run_level_by_level_and_keep_where_they_come_from() {
 #[test]
 fn an_event_that_several_requirements_let_pass_is_delivered_once() {
     let definition = DetectorDefinition::new("T-1", "opened")
+        .field("file", FieldType::String)
         .on(EventRequirement::new("security_file_open").data("pathname=/etc/*"))
         .on(EventRequirement::new("security_file_open").data("pathname=*/shadow"));
     let events = [
