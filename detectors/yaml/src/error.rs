@@ -1,0 +1,399 @@
+//! What can be wrong with a file, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::source::{Position, Source};
+
+/// Something wrong with a file.
+///
+/// It shows itself as `path:line:column: field: what is wrong`, the line of the file with a mark under the place, and what
+/// to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileError {
+    /// The file, as it was given or found.
+    pub file: PathBuf,
+    /// Where in the file. `None` if the file could not be read.
+    pub position: Option<Position>,
+    /// The part of the document, such as `requirements.events[1].name`. Empty for the document as a whole.
+    pub field: String,
+    /// What is wrong.
+    pub reason: Reason,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The line of the file. Empty if there is none.
+    pub excerpt: String,
+}
+
+/// What is wrong with a file or a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// It cannot be read.
+    #[error("{message}")]
+    Unreadable {
+        /// In the system's words.
+        message: String,
+    },
+    /// It is neither a file nor a directory.
+    #[error("it is no regular file")]
+    NotAFile,
+    /// It is too large.
+    #[error("it has {size} bytes; {max} are allowed", max = crate::load::MAX_FILE_SIZE)]
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// It is not UTF-8.
+    #[error("the text is not UTF-8")]
+    NotText,
+    /// It is not YAML.
+    #[error("not YAML: {message}")]
+    Syntax {
+        /// In the parser's words.
+        message: String,
+    },
+    /// There is no document.
+    #[error("the file is empty")]
+    EmptyFile,
+    /// There is more than one document.
+    #[error("only the first document of a file is read")]
+    SecondDocument,
+    /// Lists and mappings are nested too deep.
+    #[error("nested deeper than {max} levels", max = crate::document::MAX_DEPTH)]
+    TooDeep,
+    /// Aliases blow it up.
+    #[error("aliases make the document too large")]
+    TooLargeExpanded,
+    /// An alias stands within what it names.
+    #[error("the alias stands within what it names")]
+    EndlessAlias,
+    /// A key is there twice.
+    #[error("the key {key} is here twice")]
+    DuplicateKey {
+        /// The key.
+        key: String,
+    },
+    /// A key is not a text.
+    #[error("a key has to be a text, not {found}")]
+    KeyKind {
+        /// What it is.
+        found: &'static str,
+    },
+    /// A tag that means nothing here.
+    #[error("{tag} is a YAML tag, which means nothing here")]
+    Tag {
+        /// The tag.
+        tag: String,
+    },
+    /// It is something else than it should be.
+    #[error("this has to be {expected}, not {found}")]
+    Kind {
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// Nobody knows the key.
+    #[error("there is no key {key} here")]
+    UnknownKey {
+        /// The key.
+        key: String,
+    },
+    /// A key is not there.
+    #[error("{key} is missing")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+    /// There is nothing where something has to be.
+    #[error("it is empty")]
+    Empty,
+    /// A value is none of those that there are.
+    #[error("there is no {what} {value}")]
+    Unknown {
+        /// What the value is.
+        what: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// A value cannot be read.
+    #[error("{value} is no {what}")]
+    Malformed {
+        /// What it should be.
+        what: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// No version is in the range.
+    #[error("no version is from {min} up to but not including {max}")]
+    EmptyVersions {
+        /// Lowest version, inclusive.
+        min: detectors_api::catalogue::Version,
+        /// Highest version, exclusive.
+        max: detectors_api::catalogue::Version,
+    },
+    /// A name is there twice in one file.
+    #[error("the {what} {name} is here twice")]
+    Duplicate {
+        /// What has the name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name is taken by another file.
+    #[error("the {what} {name} is in {other} too")]
+    Taken {
+        /// What has the name.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Path, line and column of the other one.
+        other: String,
+    },
+    /// An output field that is not declared.
+    #[error("the field {name} is not among produced_event.fields")]
+    Undeclared {
+        /// Its name.
+        name: String,
+    },
+    /// An expression cannot be used.
+    #[error("{message}")]
+    Expression {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The engine refuses the detector.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+    },
+    /// Something that has no effect.
+    #[error("it has no effect: {why}")]
+    NoEffect {
+        /// Why.
+        why: &'static str,
+    },
+}
+
+impl FileError {
+    /// Something wrong with a file of which nothing could be read.
+    #[must_use]
+    pub fn of_file(file: impl Into<PathBuf>, reason: Reason) -> Self {
+        Self {
+            file: file.into(),
+            position: None,
+            field: String::new(),
+            reason,
+            hint: None,
+            excerpt: String::new(),
+        }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// For programs: `file`, `line` and `column` (from 1; absent if the file could not be read), `field`, `message`, `hint`.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut object = serde_json::Map::new();
+        object.insert("file".to_owned(), self.file.to_string_lossy().into());
+        if let Some(position) = self.position {
+            object.insert("line".to_owned(), position.line.into());
+            object.insert("column".to_owned(), position.column.into());
+        }
+        if !self.field.is_empty() {
+            object.insert("field".to_owned(), self.field.as_str().into());
+        }
+        object.insert("message".to_owned(), self.reason.to_string().into());
+        if let Some(hint) = &self.hint {
+            object.insert("hint".to_owned(), hint.as_str().into());
+        }
+        object.into()
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(position) = self.position {
+            write!(f, ":{position}")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, ": {}", self.field)?;
+        }
+        write!(f, ": {}", self.reason)?;
+        if let Some(position) = self.position
+            && !self.excerpt.is_empty()
+        {
+            let (line, mark) = window(&self.excerpt, position.column);
+            let number = position.line;
+            let margin = number.to_string().len();
+            write!(f, "\n  {number} | {line}\n  {:margin$} | {:mark$}^", "", "")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  help: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// At most this many characters of a line are shown.
+const WIDTH: usize = 100;
+
+/// The part of a line around a column, and the width of what is before the column in it. Tabs and other control characters
+/// show as spaces, so that the mark stands where it should and a file cannot steer the terminal.
+fn window(line: &str, column: usize) -> (String, usize) {
+    let before = column.saturating_sub(1);
+    let skipped = before.saturating_sub(WIDTH * 3 / 4);
+    let shown = line
+        .chars()
+        .skip(skipped)
+        .take(WIDTH)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    (shown, before - skipped)
+}
+
+/// Something wrong, before it is known in which file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) offset: usize,
+    pub(crate) field: String,
+    pub(crate) reason: Reason,
+    pub(crate) hint: Option<String>,
+    pub(crate) harmless: bool,
+}
+
+impl Fault {
+    /// The same in its file.
+    pub(crate) fn within(self, source: &Source) -> FileError {
+        let position = source.position(self.offset);
+        FileError {
+            file: source.path().to_owned(),
+            position: Some(position),
+            field: self.field,
+            reason: self.reason,
+            hint: self.hint,
+            excerpt: source.line(position.line).to_owned(),
+        }
+    }
+
+    pub(crate) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn hint_some(&mut self, hint: Option<impl Into<String>>) -> &mut Self {
+        self.hint = hint.map(Into::into);
+        self
+    }
+
+    /// Marks it as something that leaves the file usable: a warning.
+    pub(crate) fn harmless(&mut self) -> &mut Self {
+        self.harmless = true;
+        self
+    }
+}
+
+/// Most faults that are kept of one file. A file with more is beyond repair anyway.
+const MAX_FAULTS: usize = 100;
+
+/// Everything wrong with a file.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Adds a fault of the document as a whole.
+    pub(crate) fn add(&mut self, offset: usize, reason: Reason) -> &mut Fault {
+        self.add_at(offset, String::new(), reason)
+    }
+
+    /// Adds a fault of a part of the document.
+    pub(crate) fn add_at(&mut self, offset: usize, field: String, reason: Reason) -> &mut Fault {
+        self.0.truncate(MAX_FAULTS);
+        self.0.push(Fault {
+            offset,
+            field,
+            reason,
+            hint: None,
+            harmless: false,
+        });
+        let last = self.0.len() - 1;
+        &mut self.0[last]
+    }
+
+    /// Whether nothing makes the file unusable.
+    pub(crate) fn usable(&self) -> bool {
+        self.0.iter().all(|fault| fault.harmless)
+    }
+
+    /// The errors and the warnings, each in the order of the file.
+    pub(crate) fn within(mut self, source: &Source) -> (Vec<FileError>, Vec<FileError>) {
+        self.0.sort_by_key(|fault| fault.offset);
+        let (warnings, errors): (Vec<_>, Vec<_>) = self.0.into_iter().partition(|fault| fault.harmless);
+        let place = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.within(source)).collect();
+        (place(errors), place(warnings))
+    }
+}
+
+/// `did you mean NAME?`, if one of `names` is like `name`.
+pub(crate) fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let close = |known: &&str| edits(name, known) <= 1 + name.len().min(known.len()) / 4;
+    names
+        .into_iter()
+        .filter(close)
+        .min_by_key(|known| edits(name, known))
+        .map(|known| format!("did you mean {known}?"))
+}
+
+/// Number of single-character edits between two names. Long names are not compared.
+fn edits(a: &str, b: &str) -> usize {
+    if a.len() > 64 || b.len() > 64 {
+        return usize::MAX;
+    }
+    let b: Vec<_> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x.to_ascii_lowercase() != y.to_ascii_lowercase());
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_were_meant_are_found() {
+        let known = ["conditions", "output", "id"];
+        assert_eq!(
+            did_you_mean("condition", known).as_deref(),
+            Some("did you mean conditions?")
+        );
+        assert_eq!(did_you_mean("ID", known).as_deref(), Some("did you mean id?"));
+        assert_eq!(did_you_mean("threat", known), None);
+        assert_eq!(did_you_mean(&"c".repeat(1000), known), None);
+    }
+
+    #[test]
+    fn long_lines_are_shown_around_the_place() {
+        let line = format!("{}X{}", "a\t".repeat(100), "b".repeat(100));
+        let (shown, mark) = window(&line, 201);
+        assert_eq!(shown.chars().count(), WIDTH);
+        assert_eq!(shown.chars().nth(mark), Some('X'));
+        assert!(!shown.contains('\t'));
+    }
+}
