@@ -1,0 +1,17 @@
+//! Fuzz targets: what reads text that others wrote.
+//!
+//! A target is a function that takes any bytes and panics when something is wrong: not only when the code under test
+//! panics, but also when two ways to the same answer disagree. `./dev fuzz` gives it bytes from libFuzzer and keeps those
+//! that reached something new in `corpus/`; an ordinary test runs every target over its corpus, so that what was once found
+//! stays mended.
+
+mod events;
+mod filter;
+
+pub use filter::filter;
+
+/// What a target is: any bytes are fine, a panic is a find.
+pub type Target = fn(&[u8]);
+
+/// The targets by name; each has a folder of that name in `corpus/`.
+pub const TARGETS: [(&str, Target); 1] = [("filter", filter)];

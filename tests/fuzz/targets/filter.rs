@@ -1,0 +1,4 @@
+//! The target `filter` as a libFuzzer program.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::filter(bytes));
