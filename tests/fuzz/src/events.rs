@@ -24,7 +24,9 @@ pub(crate) fn window() -> Vec<EventBatch> {
             .set("pathname", "/dev/shm/x")
             .set("argv", vec!["x".to_owned(), String::new(), "-e".to_owned()])
             .set("env", vec!["LD_PRELOAD=/x.so".to_owned()]),
-        TestEvent::new("sched_process_exec").without("argv").container("bb", false),
+        TestEvent::new("sched_process_exec")
+            .without("argv")
+            .container("bb", false),
         TestEvent::new("security_socket_connect").set("sockfd", 1).set(
             "remote_addr",
             SockAddr {
@@ -34,6 +36,11 @@ pub(crate) fn window() -> Vec<EventBatch> {
                 ..SockAddr::default()
             },
         ),
+        TestEvent::new("magic_write")
+            .set("pathname", "/tmp/.x")
+            .set("bytes", &b"\x7fELF\x02"[..]),
+        TestEvent::new("hooked_syscall").set("syscall", "read"),
+        TestEvent::new("sys_enter").set("syscall", 101),
         TestEvent::new("ptrace").set("request", 4_i64).set("pid", 7),
     ])
 }

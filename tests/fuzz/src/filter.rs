@@ -26,7 +26,7 @@ pub fn filter(bytes: &[u8]) {
             let definition = catalogue()
                 .get(batch.event_type())
                 .expect("the events are of the catalogue");
-            let fields = FieldInfo::of_event(definition);
+            let fields = FieldInfo::of_event(definition, Some("x86_64"));
             let (mut data, mut scope) = (Vec::new(), Vec::new());
             for line in text.lines().take(8) {
                 let list = match line.strip_prefix('@') {
