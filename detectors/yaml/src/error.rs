@@ -329,6 +329,11 @@ impl Faults {
         &mut self.0[last]
     }
 
+    /// Whether there are none.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether nothing makes the file unusable.
     pub(crate) fn usable(&self) -> bool {
         self.0.iter().all(|fault| fault.harmless)

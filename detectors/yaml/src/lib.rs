@@ -14,6 +14,7 @@ pub mod error;
 pub mod list;
 pub mod load;
 pub mod schema;
+pub mod settings;
 pub mod source;
 
 mod detector;

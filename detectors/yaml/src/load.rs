@@ -21,6 +21,7 @@ use crate::schema::item::Item;
 use crate::schema::{self, Draft};
 use crate::source::Source;
 pub use files::MAX_FILE_SIZE;
+pub(crate) use files::read as read_file;
 
 /// What was read, and everything that was wrong with it.
 #[derive(Clone, Debug, Default)]

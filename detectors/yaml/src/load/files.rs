@@ -59,7 +59,7 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 /// Reads a file, through links. Pipes and devices are refused: reading them may never end.
-pub(super) fn read(path: &Path) -> Result<Source, FileError> {
+pub(crate) fn read(path: &Path) -> Result<Source, FileError> {
     let refuse = |reason| Err(FileError::of_file(path, reason));
     let unreadable = |error: std::io::Error| unreadable(path, &error);
     // Before opening: a pipe that nobody writes to would block.
