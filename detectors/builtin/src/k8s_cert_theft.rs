@@ -47,62 +47,54 @@ impl EventDetector for K8sCertTheft {
 #[cfg(test)]
 mod tests {
     use detectors_api::proto::event_value::Value;
-    use detectors_api::testkit::TestEvent;
     use detectors_engine::testkit::detect;
 
     use super::*;
+    use crate::testing::{exec, fires, open, rename};
 
-    fn open(path: &str, flags: i64) -> TestEvent {
-        TestEvent::new("security_file_open")
-            .set("pathname", path)
-            .set("flags", flags)
-    }
-
-    fn detected(event: TestEvent) -> bool {
-        !detect(K8sCertTheft, &[event]).is_empty()
-    }
+    const KEY: &str = "/etc/kubernetes/pki/ca.key";
 
     #[test]
-    fn reading_is_detected_unless_the_owner_does_it() {
-        let key = "/etc/kubernetes/pki/ca.key";
-        assert!(detected(open(key, 0)));
-        assert!(detected(open("/etc/kubernetes/pki/etcd/peer.key", 2)));
-        assert!(detected(open(key, 0).exe("/usr/bin/cat")));
-        assert!(detected(open(key, 0).exe("/tmp/etcd/cat")));
-        for event in [
-            open(key, 1),
-            open("/etc/kubernetes/admin.conf", 0),
-            open("/mnt/etc/kubernetes/pki/ca.key", 0),
-            open(key, 0).exe("/usr/local/bin/etcd"),
-            open(key, 0).exe("/usr/bin/kubelet"),
-            open(key, 0).without("flags"),
-            open(key, 0).without("pathname"),
-            open(key, 0).set_exactly("flags", Value::from("0")),
-        ] {
-            assert!(!detected(event.clone()), "{event:?}");
+    fn reading_is_detected_unless_an_owner_does_it() {
+        for (flags, detected) in [(0, true), (1, false), (2, true), (3, false)] {
+            assert_eq!(fires(K8sCertTheft, open(KEY, flags)), detected, "{flags}");
+        }
+        assert!(fires(K8sCertTheft, open("/etc/kubernetes/pki/etcd/peer.key", 0)));
+        for path in ["/etc/kubernetes/admin.conf", "/mnt/etc/kubernetes/pki/ca.key", ""] {
+            assert!(!fires(K8sCertTheft, open(path, 0)), "{path}");
+        }
+        for owner in OWNERS {
+            let event = open(KEY, 0).exe(&format!("/usr/local/bin/{owner}"));
+            assert!(!fires(K8sCertTheft, event), "{owner}");
+        }
+        for path in ["/usr/bin/cat", "/tmp/etcd/cat", "/usr/bin/etcd2"] {
+            assert!(fires(K8sCertTheft, open(KEY, 0).exe(path)), "{path}");
         }
     }
 
     #[test]
     fn moving_is_detected_whoever_does_it() {
-        let rename = |from: &str, to: &str| {
-            TestEvent::new("security_inode_rename")
-                .set("old_path", from)
-                .set("new_path", to)
-        };
-        assert!(detected(rename("/etc/kubernetes/pki/ca.key", "/tmp/x")));
-        assert!(detected(
-            rename("/etc/kubernetes/pki/ca.key", "/tmp/x").exe("/usr/bin/etcd")
-        ));
-        assert!(!detected(rename("/tmp/x", "/etc/kubernetes/pki/ca.key")));
+        assert!(fires(K8sCertTheft, rename(KEY, "/tmp/x")));
+        assert!(fires(K8sCertTheft, rename(KEY, "/tmp/x").exe("/usr/bin/etcd")));
+        assert!(!fires(K8sCertTheft, rename("/tmp/x", KEY)));
+    }
+
+    #[test]
+    fn without_path_or_flags_nothing_is_said() {
+        assert!(!fires(K8sCertTheft, open(KEY, 0).without("pathname")));
+        assert!(!fires(K8sCertTheft, open(KEY, 0).without("flags")));
+        let text = open(KEY, 0).set_exactly("flags", Value::from("0"));
+        assert!(!fires(K8sCertTheft, text));
+        assert!(!fires(K8sCertTheft, rename(KEY, "/tmp/x").without("old_path")));
     }
 
     #[test]
     fn the_process_store_knows_owners_whose_path_the_event_does_not_tell() {
-        let exec = |path: &str| TestEvent::new("sched_process_exec").set("pathname", path);
-        let read = || open("/etc/kubernetes/pki/ca.key", 0);
-        let owner = detect(K8sCertTheft, &[exec("/usr/bin/etcd"), read()]);
+        let owner = detect(K8sCertTheft, &[exec("/usr/bin/etcd"), open(KEY, 0)]);
         assert!(owner.is_empty(), "{owner:?}");
-        assert_eq!(detect(K8sCertTheft, &[exec("/usr/bin/cat"), read()]).len(), 1);
+        assert_eq!(
+            detect(K8sCertTheft, &[exec("/usr/bin/cat"), open(KEY, 0)]).len(),
+            1
+        );
     }
 }
