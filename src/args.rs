@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Export(crate::export::Args),
     Replay(crate::replay::Args),
     Sql(crate::sql::Args),
+    Detectors(crate::detectors::Args),
     Events(crate::events::Args),
     Info(crate::info::Args),
     Verify(crate::verify::Args),

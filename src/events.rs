@@ -9,6 +9,8 @@ use detectors_api::columns::{Layout, layout};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
+use crate::output::write_table;
+use crate::spelling;
 
 /// Browse the event catalogue: what can be recorded, filtered and queried.
 #[derive(Debug, clap::Args)]
@@ -184,43 +186,13 @@ fn find(name: &str) -> Result<&'static EventDefinition, Failure> {
 }
 
 fn unknown_event(name: &str) -> Failure {
-    let near = near_matches(name);
+    let near = spelling::nearest(name, catalogue().iter().map(|event| event.name));
     let hint = if near.is_empty() {
         "`tracee-cap events list` shows all".to_owned()
     } else {
         format!("did you mean {}?", join(near, ", "))
     };
     Failure::usage(format!("the catalogue has no event `{name}`; {hint}"))
-}
-
-/// Up to five names like `name`: the nearest in spelling first, and those that contain it.
-fn near_matches(name: &str) -> Vec<&'static str> {
-    let mut near: Vec<_> = catalogue()
-        .iter()
-        .map(|event| {
-            let contained = event.name.contains(name) && !name.is_empty();
-            let edits = if contained { 1 } else { edits(name, event.name) };
-            (edits, event.name)
-        })
-        .filter(|(edits, _)| *edits <= name.len().div_ceil(3))
-        .collect();
-    near.sort_unstable();
-    near.into_iter().take(5).map(|(_, name)| name).collect()
-}
-
-/// How many bytes must be put in, taken out or replaced to make one text of the other (the Levenshtein distance).
-fn edits(from: &str, to: &str) -> usize {
-    let mut costs: Vec<usize> = (0..=to.len()).collect();
-    for (row, have) in from.bytes().enumerate() {
-        let mut diagonal = row;
-        costs[0] = row + 1;
-        for (column, want) in to.bytes().enumerate() {
-            let replaced = diagonal + usize::from(have != want);
-            diagonal = costs[column + 1];
-            costs[column + 1] = replaced.min(diagonal + 1).min(costs[column] + 1);
-        }
-    }
-    costs[to.len()]
 }
 
 /// An event for people.
@@ -339,31 +311,6 @@ fn write_json(out: &mut impl Write, format: Format, events: &[&'static EventDefi
     for event in events {
         serde_json::to_writer(&mut *out, &to_json(event))?;
         writeln!(out)?;
-    }
-    Ok(())
-}
-
-/// Columns aligned with spaces; the last one is as long as it is.
-fn write_table<const N: usize>(
-    out: &mut impl Write,
-    indent: &str,
-    titles: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> io::Result<()> {
-    let mut lines = vec![titles.map(str::to_owned)];
-    lines.extend(rows);
-    let mut widths = [0; N];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.len());
-        }
-    }
-    for line in &lines {
-        let mut text = indent.to_owned();
-        for (cell, width) in line.iter().zip(widths) {
-            text.push_str(&format!("{cell:<width$}  "));
-        }
-        writeln!(out, "{}", text.trim_end())?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod moment;
 mod opened;
 mod output;
 mod progress;
+mod spelling;
 
 mod doctor;
 mod events;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Sql(args) => sql::run(&args),
+        Command::Detectors(args) => detectors::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),

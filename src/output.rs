@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::exit::Failure;
 
 /// `-w` and `--force`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Destination {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
@@ -72,4 +72,29 @@ pub(crate) fn write_json(path: &Path, force: bool, value: &impl serde::Serialize
         .and_then(|()| file.write_all(b"\n"))
         .with_context(|| format!("cannot write {}", path.display()))
         .map_err(Failure::environment)
+}
+
+/// Columns aligned with spaces; the last one is as long as it is.
+pub(crate) fn write_table<const N: usize>(
+    out: &mut impl Write,
+    indent: &str,
+    titles: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> io::Result<()> {
+    let mut lines = vec![titles.map(str::to_owned)];
+    lines.extend(rows);
+    let mut widths = [0; N];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    for line in &lines {
+        let mut text = indent.to_owned();
+        for (cell, width) in line.iter().zip(widths) {
+            text.push_str(&format!("{cell:<width$}  "));
+        }
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
 }

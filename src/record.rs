@@ -17,10 +17,10 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use replay::{Format, LiveDetection, Writer};
 
-use crate::detectors;
+use crate::detectors::{self, Adjustments, Chosen, Form, Offer};
 use crate::enrichment::EnrichmentArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::terminal_width;
+use crate::output::{Destination, terminal_width};
 use crate::stores::StoreFiles;
 
 /// Record this machine, or one command, into a capture.
@@ -65,10 +65,13 @@ pub(crate) struct Args {
     #[arg(long)]
     env: bool,
 
-    /// Run detectors while recording; what they find is printed and kept in the capture. `builtin` or `all`, detector ids,
-    /// or names of events they produce; separated by commas.
-    #[arg(long, value_name = "LIST")]
-    detectors: Option<String>,
+    /// Run detectors while recording; what they find is printed and kept in the capture. Words separated by commas, as `replay
+    /// --help` tells them; may be repeated.
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    detectors: Vec<String>,
+
+    #[command(flatten)]
+    adjustments: Adjustments,
 
     /// Form in which detections are printed; a table on a terminal and NDJSON otherwise, unless told.
     #[arg(short, long, value_name = "FORM", requires = "detectors")]
@@ -123,6 +126,16 @@ enum DetectionForm {
     Ndjson,
 }
 
+impl DetectionForm {
+    /// The form of a list of anything but detections.
+    fn list(self) -> Form {
+        match self {
+            Self::Table => Form::Table,
+            Self::Ndjson => Form::Ndjson,
+        }
+    }
+}
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ProgressForm {
@@ -167,7 +180,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
     let mut enricher = args.enrichment.enricher()?;
-    let mut watch = Watch::new(args.progress, detection(args, &config, enricher.is_some())?);
+    let chosen = chosen(args, &config, enricher.is_some())?;
+    let form = args.output.unwrap_or(if io::stdout().is_terminal() {
+        DetectionForm::Table
+    } else {
+        DetectionForm::Ndjson
+    });
+    if let Some(chosen) = &chosen
+        && args.adjustments.list_refused
+    {
+        return detectors::list_refused(&chosen.refusals, form.list(), &Destination::default());
+    }
+    let mut watch = Watch::new(args.progress, chosen.map(|chosen| detection(chosen, form)));
     let enricher = enricher.as_mut().map(|enricher| enricher as &mut dyn Enricher);
     let result = live::record(&config, enricher, &mut watch, &mut stop);
     watch.bar.finish_and_clear();
@@ -214,36 +238,40 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
     Ok(config)
 }
 
-/// The observer that runs detectors over what is recorded.
-fn detection(
-    args: &Args,
-    config: &live::Config,
-    enriched: bool,
-) -> Result<Option<LiveDetection<io::Stdout>>, Failure> {
-    let Some(detectors) = &args.detectors else {
-        return Ok(None);
-    };
+/// The detectors that run over what is recorded.
+fn chosen(args: &Args, config: &live::Config, enriched: bool) -> Result<Option<Chosen>, Failure> {
+    if args.detectors.is_empty() {
+        return if args.adjustments.are_none() {
+            Ok(None)
+        } else {
+            Err(Failure::usage(
+                "no detectors run without --detectors: there is nothing to adjust",
+            ))
+        };
+    }
     let recorded = [("environment", args.env), (live::CONTAINER_ENRICHMENT, enriched)];
     let enrichments: Vec<_> = recorded
         .into_iter()
         .filter(|(_, recorded)| *recorded)
         .map(|(name, _)| name.to_owned())
         .collect();
-    let engine = detectors::engine(detectors, &enrichments, config.stores())?;
-    let format = match args.output {
-        Some(DetectionForm::Ndjson) => Format::Ndjson,
-        Some(DetectionForm::Table) => Format::Table {
-            width: terminal_width(),
-        },
-        None if io::stdout().is_terminal() => Format::Table {
-            width: terminal_width(),
-        },
-        None => Format::Ndjson,
+    let offer = Offer {
+        enrichments: &enrichments,
+        stores: config.stores(),
+        architecture: std::env::consts::ARCH,
     };
-    Ok(Some(LiveDetection::new(
-        engine,
-        Writer::new(format, io::stdout()),
-    )))
+    detectors::engine(&args.detectors, &args.adjustments, offer).map(Some)
+}
+
+/// The observer that runs detectors over what is recorded.
+fn detection(chosen: Chosen, form: DetectionForm) -> LiveDetection<io::Stdout> {
+    let format = match form {
+        DetectionForm::Ndjson => Format::Ndjson,
+        DetectionForm::Table => Format::Table {
+            width: terminal_width(),
+        },
+    };
+    LiveDetection::new(chosen.engine, Writer::new(format, io::stdout())).hiding(chosen.helpers)
 }
 
 /// Ctrl-C, and what `kill` and a closing terminal send, end the recording in order.

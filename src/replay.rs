@@ -8,11 +8,12 @@ use capture::CaptureReader;
 use detectors_api::proto::Severity;
 use replay::{Format, Options, Provenance, Writer};
 
+use crate::detectors::{self, Adjustments, Chosen, Form, Offer};
 use crate::exit::{Exit, Failure};
 use crate::moment::{self, Moment};
 use crate::output::{Destination, terminal_width, write_json};
 use crate::stores::StoreFiles;
-use crate::{detectors, opened, progress};
+use crate::{opened, progress};
 
 /// Run detectors over a capture
 ///
@@ -28,8 +29,11 @@ Examples:
 pub(crate) struct Args {
     /// The capture
     capture: PathBuf,
-    #[arg(long, value_name = "LIST", default_value = "builtin", help = detectors::HELP)]
-    detectors: String,
+    /// Which detectors run; may be repeated
+    #[arg(long, value_name = "WORDS", default_value = "all", value_delimiter = ',', long_help = detectors_help())]
+    detectors: Vec<String>,
+    #[command(flatten)]
+    adjustments: Adjustments,
     /// Form of the output; a table on a terminal and NDJSON otherwise, unless told
     #[arg(short, long, value_name = "FORM")]
     output: Option<OutputForm>,
@@ -70,6 +74,17 @@ enum OutputForm {
     Json,
 }
 
+impl OutputForm {
+    /// The form of a list of anything but detections.
+    fn list(self) -> Form {
+        match self {
+            Self::Table => Form::Table,
+            Self::Ndjson => Form::Ndjson,
+            Self::Json => Form::Json,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Threshold {
     Info,
@@ -89,6 +104,14 @@ impl Threshold {
             Self::Critical => Severity::Critical,
         }
     }
+}
+
+fn detectors_help() -> String {
+    format!(
+        "Which detectors run: words separated by commas; may be repeated. Detectors that these need run too, and are named on \
+         stderr; what those find is not shown.\n{}",
+        detectors::WORDS
+    )
 }
 
 fn from_help() -> String {
@@ -119,11 +142,25 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let stores = reader
         .stores_with(*seq.start(), args.stores.load()?)
         .map_err(opened::failure)?;
-    let engine = detectors::engine(
-        &args.detectors,
-        &reader.manifest().header.enrichments,
-        stores.available(),
-    )?;
+    let output = args.output.unwrap_or(if args.destination.is_terminal() {
+        OutputForm::Table
+    } else {
+        OutputForm::Ndjson
+    });
+    let header = &reader.manifest().header;
+    let offer = Offer {
+        enrichments: &header.enrichments,
+        stores: stores.available().collect(),
+        architecture: &header.host.architecture,
+    };
+    let Chosen {
+        engine,
+        refusals,
+        helpers,
+    } = detectors::engine(&args.detectors, &args.adjustments, offer)?;
+    if args.adjustments.list_refused {
+        return detectors::list_refused(&refusals, output.list(), &args.destination);
+    }
     for warning in engine.unmet(&detectors::recorded_events(&reader)) {
         tracing::warn!("{warning}");
     }
@@ -134,22 +171,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         .with_context(|| format!("cannot start {threads} threads"))
         .map_err(Failure::environment)?;
 
-    let format = match args.output {
-        Some(OutputForm::Ndjson) => Format::Ndjson,
-        Some(OutputForm::Json) => Format::Json,
-        Some(OutputForm::Table) => Format::Table {
+    let format = match output {
+        OutputForm::Ndjson => Format::Ndjson,
+        OutputForm::Json => Format::Json,
+        OutputForm::Table => Format::Table {
             width: terminal_width(),
         },
-        None if args.destination.is_terminal() => Format::Table {
-            width: terminal_width(),
-        },
-        None => Format::Ndjson,
     };
     let mut writer = Writer::new(format, args.destination.open()?);
     let mut failed = false;
     let options = Options {
         seq,
         batch_size: args.batch_size as usize,
+        hidden: helpers,
         ..Options::default()
     };
     let bar = progress::bar(reader.manifest().seq.map(|seq| seq.last), "replay");

@@ -1,5 +1,6 @@
 //! Detecting while recording.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
@@ -9,6 +10,7 @@ use detectors_engine::Engine;
 use detectors_stores::Stores;
 
 use crate::output::Written;
+use crate::run::shown;
 use crate::{Error, Writer, detection_rows};
 
 /// Feeds what a recorder flushes to detectors, writes their detections, and hands them back for the capture.
@@ -18,16 +20,28 @@ use crate::{Error, Writer, detection_rows};
 pub struct LiveDetection<W: Write> {
     engine: Engine,
     writer: Writer<W>,
+    hidden: BTreeSet<String>,
 }
 
 impl<W: Write> LiveDetection<W> {
     /// Detection with `engine`; detections go to `writer`, each flush's at once.
     pub fn new(engine: Engine, writer: Writer<W>) -> Self {
-        Self { engine, writer }
+        Self {
+            engine,
+            writer,
+            hidden: BTreeSet::new(),
+        }
+    }
+
+    /// Neither writes nor keeps what these detectors find: they run because others consume it.
+    #[must_use]
+    pub fn hiding(mut self, ids: BTreeSet<String>) -> Self {
+        self.hidden = ids;
+        self
     }
 
     fn feed(&mut self, batches: &[EventBatch], stores: &Stores) -> Result<Vec<RecordBatch>, Error> {
-        let detections = self.engine.process(batches, stores);
+        let detections = shown(self.engine.process(batches, stores), &self.hidden);
         if detections.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,5 +1,6 @@
 //! Running detectors over a capture.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use capture::CaptureReader;
@@ -19,6 +20,8 @@ pub struct Options {
     pub batch_size: usize,
     /// The most events of a window, which is what is in memory at a time. Changes speed and memory, never the result.
     pub window: u64,
+    /// Ids of detectors whose detections are not handed on: they run because others consume them.
+    pub hidden: BTreeSet<String>,
 }
 
 impl Default for Options {
@@ -27,6 +30,7 @@ impl Default for Options {
             seq: 0..=u64::MAX,
             batch_size: 65_536,
             window: 1_000_000,
+            hidden: BTreeSet::new(),
         }
     }
 }
@@ -68,7 +72,7 @@ pub fn run(
         let batches = read(reader, &for_all, &window, options.batch_size)?;
         let end = window.end().saturating_add(1);
         stores.advance(&batches, end)?;
-        sink(engine.process(&batches, &stores))?;
+        sink(shown(engine.process(&batches, &stores), &options.hidden))?;
         stores.compact(end);
         progress(*window.end());
     }
@@ -76,6 +80,14 @@ pub fn run(
         tracing::warn!("{warning}");
     }
     Ok(engine)
+}
+
+/// The detections without those of the detectors `hidden`.
+pub(crate) fn shown(mut detections: Vec<Detection>, hidden: &BTreeSet<String>) -> Vec<Detection> {
+    if !hidden.is_empty() {
+        detections.retain(|detection| !hidden.contains(&*detection.detector_id));
+    }
+    detections
 }
 
 fn read(

@@ -1,0 +1,195 @@
+//! The detectors that can be chosen: those of this program and those of files.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use detectors_api::definition::DetectorDefinition;
+use detectors_api::detector::EventDetector;
+use detectors_yaml::error::FileError;
+
+use super::selection::Word;
+use crate::exit::{Exit, Failure};
+
+/// A detector that can be chosen.
+pub(crate) struct Known {
+    /// What it says about itself.
+    pub(crate) definition: DetectorDefinition,
+    /// Where it comes from.
+    pub(crate) origin: Origin,
+    /// The detector proper.
+    pub(crate) detector: Box<dyn EventDetector>,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known")
+            .field("id", &self.definition.id)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    fn new(detector: Box<dyn EventDetector>, origin: Origin) -> Self {
+        Self {
+            definition: detector.definition(),
+            origin,
+            detector,
+        }
+    }
+}
+
+/// The detectors of this program, by id.
+pub(crate) fn builtin() -> Vec<Known> {
+    detectors_builtin::detectors()
+        .into_iter()
+        .map(|detector| Known::new(detector, Origin::Builtin))
+        .collect()
+}
+
+/// The detectors of this program, and those of the files and directories at `paths`.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Those that can be used: first the built-in ones, then the files' in the order of the paths.
+    pub(crate) known: Vec<Known>,
+    /// Why other files cannot be used.
+    pub(crate) errors: Vec<FileError>,
+    /// What is odd about files that can be.
+    pub(crate) warnings: Vec<FileError>,
+}
+
+/// The detectors of this program, those of `files` and directories, and those of the files among the `words`.
+///
+/// # Errors
+/// A word that makes no sense.
+pub(crate) fn load<'a>(
+    words: impl IntoIterator<Item = &'a String>,
+    files: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<Loaded, Failure> {
+    let mut known = builtin();
+    let mut paths: Vec<_> = files.into_iter().cloned().collect();
+    for word in words {
+        if let Word::Path(path) = Word::parse(word, &known)? {
+            paths.push(path);
+        }
+    }
+    let files = detectors_yaml::load::load(paths);
+    known.extend(files.detectors.into_iter().map(|detector| {
+        let origin = Origin::File(detector.origin().clone());
+        Known::new(Box::new(detector), origin)
+    }));
+    Ok(Loaded {
+        known,
+        errors: files.errors,
+        warnings: files.warnings,
+    })
+}
+
+impl Loaded {
+    /// Reports what is wrong with files on stderr.
+    pub(crate) fn report(&self) {
+        for problem in self.errors.iter().chain(&self.warnings) {
+            crate::opened::warn(&problem.to_string());
+        }
+    }
+
+    /// The exit code of a command that went on without the files that cannot be used.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.errors.is_empty() {
+            Exit::Ok
+        } else {
+            Exit::BadInput
+        }
+    }
+
+    /// How much is wrong, if anything is.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let files: BTreeSet<_> = self.errors.iter().map(|error| &error.file).collect();
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        (!files.is_empty()).then(|| {
+            format!(
+                "{} error{} in {} file{} of detectors",
+                self.errors.len(),
+                plural(self.errors.len()),
+                files.len(),
+                plural(files.len())
+            )
+        })
+    }
+}
+
+/// Where a detector comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// This program.
+    Builtin,
+    /// A file.
+    File(detectors_yaml::Origin),
+}
+
+impl Origin {
+    /// Whether it is the file `path`, or a file in the directory `path`.
+    pub(crate) fn is_in(&self, path: &Path) -> bool {
+        let Self::File(origin) = self else {
+            return false;
+        };
+        let file = origin.path();
+        let same = |own: &Path| match (own.canonicalize(), path.canonicalize()) {
+            (Ok(own), Ok(path)) => own == path,
+            _ => false,
+        };
+        let directory = match file.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
+            parent => parent,
+        };
+        same(file) || directory.is_some_and(same)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin => f.write_str("builtin"),
+            Self::File(origin) => origin.path().display().fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use detectors_api::prelude::*;
+
+    use super::*;
+
+    struct Silent(DetectorDefinition);
+
+    impl EventDetector for Silent {
+        fn definition(&self) -> DetectorDefinition {
+            self.0.clone()
+        }
+
+        fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
+            Ok(Outputs::none())
+        }
+    }
+
+    /// A built-in detector that says this about itself and finds nothing.
+    pub(crate) fn silent(definition: DetectorDefinition) -> Known {
+        Known::new(Box::new(Silent(definition)), Origin::Builtin)
+    }
+
+    #[test]
+    fn a_detector_is_in_its_file_and_in_its_directory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("rule.yaml");
+        std::fs::write(&file, include_str!("templates/detector.yaml")).expect("written");
+        let loaded = load(&[], [&file]).expect("a path");
+        let detector = loaded.known.last().expect("of the file");
+        assert_eq!(detector.definition.id, "ACME-001");
+        let origin = &detector.origin;
+        assert!(origin.is_in(&file) && origin.is_in(directory.path()));
+        assert!(origin.is_in(&directory.path().join(".")));
+        assert!(!origin.is_in(Path::new("/")) && !Origin::Builtin.is_in(&file));
+    }
+}

@@ -1,0 +1,232 @@
+//! Choosing detectors on the command line, and the `detectors` subcommand.
+
+mod choice;
+mod command;
+mod describe;
+mod known;
+mod list;
+mod new;
+mod selection;
+mod show;
+mod validate;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use capture::CaptureReader;
+use detectors_api::stores::Store;
+use detectors_engine::{Engine, EngineBuilder, Reason, Refusal};
+use detectors_yaml::error::FileError;
+use detectors_yaml::settings::Settings;
+use serde_json::json;
+
+use choice::Choice;
+pub(crate) use command::{Args, Form, run};
+use known::Known;
+pub(crate) use selection::WORDS;
+
+use crate::exit::{Exit, Failure};
+use crate::output::{Destination, write_table};
+
+/// What a choice of detectors can be adjusted with, besides `--detectors`.
+#[derive(Debug, Default, PartialEq, clap::Args)]
+pub(crate) struct Adjustments {
+    /// Detectors that do not run: words as for --detectors; may be repeated
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    disable: Vec<String>,
+    /// Settings of detectors: which ones do not run, what they are told, and where more of them are
+    #[arg(
+        long,
+        value_name = "FILE",
+        long_help = "Settings of detectors, a YAML file:\n\
+                     paths: [rules/]          files and directories of detectors, relative to this file; part of `all`\n\
+                     detectors:\n  \
+                       TRC-105:\n    \
+                         enabled: false       does not run\n  \
+                       ACME-001:\n    \
+                         config: {limit: 5}   what the detector is told"
+    )]
+    config: Option<PathBuf>,
+    /// Go on without files of detectors that cannot be used
+    #[arg(long)]
+    skip_broken: bool,
+    /// Say which of the detectors cannot run over this recording and why, and stop
+    #[arg(long)]
+    pub(crate) list_refused: bool,
+}
+
+impl Adjustments {
+    /// Whether nothing is to be adjusted.
+    pub(crate) fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn settings(&self) -> Result<Option<Settings>, Failure> {
+        let read = |path: &PathBuf| Settings::read(path).map_err(|errors| unusable(&lines(&errors)));
+        self.config.as_ref().map(read).transpose()
+    }
+}
+
+/// What a recording has to offer to detectors.
+#[derive(Debug)]
+pub(crate) struct Offer<'a> {
+    /// What was added to the events while they were recorded.
+    pub(crate) enrichments: &'a [String],
+    /// The stores.
+    pub(crate) stores: Vec<Store>,
+    /// Where the events were recorded, as `uname -m`; empty if unknown.
+    pub(crate) architecture: &'a str,
+}
+
+/// The detectors that were chosen.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    /// Runs those that are in order.
+    pub(crate) engine: Engine,
+    /// Why the others do not run.
+    pub(crate) refusals: Vec<Refusal>,
+    /// Ids of those that run because others need their events: what they find is not shown.
+    pub(crate) helpers: BTreeSet<String>,
+}
+
+/// The engine with the detectors that `words` choose, for a recording that has `offer`. Detectors that run though nobody
+/// chose them, detectors that cannot run, and what those that run have to do without are reported on stderr.
+///
+/// # Errors
+/// If words or files are wrong, or no detector at all can run.
+pub(crate) fn engine(
+    words: &[String],
+    adjustments: &Adjustments,
+    offer: Offer<'_>,
+) -> Result<Chosen, Failure> {
+    let settings = adjustments.settings()?;
+    let paths = settings.iter().flat_map(|settings| &settings.paths);
+    let loaded = known::load(words.iter().chain(&adjustments.disable), paths)?;
+    loaded.report();
+    if let Some(broken) = loaded.broken().filter(|_| !adjustments.skip_broken) {
+        return Err(unusable(&format!(
+            "{broken}: nothing was run; --skip-broken goes on without them"
+        )));
+    }
+    let of_detectors = settings.as_ref().map_or(&[][..], |settings| &settings.detectors);
+    if let Some(settings) = &settings {
+        check_ids(settings, &loaded.known)?;
+    }
+    let switched_off = of_detectors
+        .iter()
+        .filter(|settings| !settings.enabled)
+        .map(|settings| settings.id.as_str())
+        .collect();
+    let choice = Choice::new(loaded.known, words, &adjustments.disable, &switched_off)?;
+    if let Some(line) = choice.about_helpers() {
+        crate::opened::warn(&line);
+    }
+    let mut builder = EngineBuilder::new()
+        .detectors(choice.detectors.into_iter().map(|known| known.detector))
+        .enrichments(offer.enrichments)
+        .stores(offer.stores);
+    for settings in of_detectors {
+        builder = builder.config(&settings.id, settings.config.clone());
+    }
+    if !offer.architecture.is_empty() {
+        builder = builder.architecture(offer.architecture);
+    }
+    let mut registered = builder.build();
+    for refusal in &mut registered.refusals {
+        explain_disabled(refusal, &choice.disabled);
+    }
+    if !adjustments.list_refused {
+        for refusal in &registered.refusals {
+            tracing::warn!("refused: {refusal}");
+        }
+        for warning in &registered.warnings {
+            tracing::warn!("{warning}");
+        }
+        if registered.engine.definitions().len() == 0 {
+            return Err(unusable(
+                "no detector can run over this recording: all were refused",
+            ));
+        }
+    }
+    Ok(Chosen {
+        engine: registered.engine,
+        refusals: registered.refusals,
+        helpers: choice.helpers,
+    })
+}
+
+/// Settings of detectors that nobody knows are a mistake.
+fn check_ids(settings: &Settings, known: &[Known]) -> Result<(), Failure> {
+    let ids: Vec<_> = known.iter().map(|known| known.definition.id.as_str()).collect();
+    let unknown = settings.unknown(&ids);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(unusable(&lines(&unknown)))
+}
+
+fn lines(errors: &[FileError]) -> String {
+    let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+fn unusable(message: &str) -> Failure {
+    Failure::bad_input(anyhow::Error::msg(message.to_owned()))
+}
+
+/// Says of a detector that waits for the events of a disabled one that this is why.
+fn explain_disabled(refusal: &mut Refusal, disabled: &BTreeMap<String, String>) {
+    if let Reason::UnknownEvent { event } = &refusal.reason
+        && let Some(producer) = disabled.get(event)
+    {
+        refusal.hint = Some(format!("{producer}, which produces it, is disabled"));
+    }
+}
+
+/// Writes which detectors do not run and why.
+pub(crate) fn list_refused(
+    refusals: &[Refusal],
+    form: Form,
+    destination: &Destination,
+) -> Result<Exit, Failure> {
+    let values = refusals.iter().map(|refusal| {
+        json!({
+            "detector": refusal.detector,
+            "field": refusal.field,
+            "reason": refusal.reason.to_string(),
+            "hint": refusal.hint,
+        })
+    });
+    command::write(form, destination.open()?, values, |out| {
+        let rows = refusals.iter().map(|refusal| {
+            // A filter that is wrong is shown in several lines; a table has one for it.
+            let reason = refusal.reason.to_string();
+            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+            let hint = refusal.hint.as_ref().map(|hint| format!("; {hint}"));
+            [
+                refusal.detector.clone(),
+                refusal.field.clone(),
+                reason + &hint.unwrap_or_default(),
+            ]
+        });
+        write_table(out, "", ["DETECTOR", "PART", "REASON"], rows)
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// The event types that a capture has or, had they happened, would have: those that its sensor watched.
+pub(crate) fn recorded_events(reader: &CaptureReader) -> Vec<&str> {
+    let plan = reader
+        .manifest()
+        .header
+        .sensor_plan
+        .as_ref()
+        .and_then(|plan| plan.as_array());
+    let watched = plan
+        .into_iter()
+        .flatten()
+        .filter(|report| report["status"] == "hooked");
+    let mut events = reader.event_types();
+    events.extend(watched.filter_map(|report| report["event"].as_str()));
+    events
+}
