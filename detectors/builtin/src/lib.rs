@@ -38,6 +38,7 @@ mod process_memory;
 mod process_vm_write_inject;
 mod ptrace_code_injection;
 mod rcd_modification;
+pub mod reference;
 mod sched_debug_recon;
 mod scheduled_task_mod;
 mod stdio_over_socket;
