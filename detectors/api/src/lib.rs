@@ -8,7 +8,7 @@
 //! * [`event`]: batches of events in Arrow, the builder that fills them, and [`event::Event`], the view of one row;
 //! * [`entity`]: bit-exact entity ids of processes and threads;
 //! * [`detector`], [`definition`], [`output`], [`stores`]: what a detector is, needs, returns and can ask;
-//! * [`testkit`]: events and calls for the tests of detectors;
+//! * [`testkit`]: events, stores and calls for the tests of detectors; [`spelling`]: what a misspelt name was meant to be;
 //! * [`json`]: both JSON encodings of events; [`protobuf`]: streams of protobuf events.
 //!
 //! Invariants: an event that goes through [`event::BatchBuilder`] comes back equal from [`event::Event::to_recorded`];
@@ -26,6 +26,7 @@ pub mod event;
 pub mod json;
 pub mod output;
 pub mod protobuf;
+pub mod spelling;
 pub mod stores;
 pub mod testkit;
 

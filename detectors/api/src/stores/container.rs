@@ -61,7 +61,7 @@ impl fmt::Display for Runtime {
 }
 
 /// What is known about a container, as of some event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ContainerInfo<'a> {
     /// Its full id.
     pub id: &'a str,
@@ -84,7 +84,7 @@ pub struct ContainerInfo<'a> {
 }
 
 /// A Kubernetes pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodInfo<'a> {
     /// Name.
     pub name: &'a str,

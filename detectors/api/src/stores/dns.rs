@@ -3,7 +3,7 @@
 use super::{DataStore, StoreError};
 
 /// What DNS answers say about a name or an address, as of some event. Each name and address is there once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DnsResponse<'a> {
     /// What was asked for, as it was given.
     pub query: String,

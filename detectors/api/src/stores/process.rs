@@ -3,7 +3,7 @@
 use super::{DataStore, StoreError};
 
 /// What is known about a process, as of some event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessInfo<'a> {
     /// Entity id.
     pub entity_id: u32,

@@ -1,10 +1,13 @@
 //! An event made by hand.
 
+use std::time::Duration;
+
 use crate::catalogue::{FieldType, catalogue};
 use crate::entity::entity_id;
 use crate::event::{KernelContext, RecordedEvent, Value as View, timestamp_from_ns};
 use crate::proto;
 use crate::proto::event_value::Value;
+use crate::spelling::similar;
 
 /// An event made by hand, for tests. Fields that are not set have the zero of their type, as the sensor would have it.
 #[derive(Clone, Debug)]
@@ -21,10 +24,12 @@ impl TestEvent {
     /// # Panics
     /// If the catalogue does not know `name`.
     #[must_use]
+    #[track_caller]
     pub fn new(name: &str) -> Self {
-        let definition = catalogue()
-            .get(name)
-            .unwrap_or_else(|| panic!("the catalogue knows no event `{name}`"));
+        let Some(definition) = catalogue().get(name) else {
+            let hint = similar(name, catalogue().iter().map(|event| event.name));
+            panic!("the catalogue knows no event `{name}`{}", meant(hint));
+        };
         let data = definition
             .carried()
             .map(|(name, field_type)| proto::EventValue {
@@ -50,18 +55,22 @@ impl TestEvent {
     /// Sets a field. A whole number becomes the field's own width.
     ///
     /// # Panics
-    /// If the event has no such field, or a whole number does not fit.
+    /// If the event has no such field, or the value is not of its type.
     #[must_use]
+    #[track_caller]
     pub fn set(mut self, field: &str, value: impl Into<Value>) -> Self {
-        let name = self.recorded.event.name.clone();
-        let definition = catalogue()
-            .get(&name)
-            .and_then(|event| event.field(field)?.field_type)
-            .unwrap_or_else(|| panic!("event {name} has no field `{field}`"));
-        let value = fit(definition, value.into());
-        let value =
-            value.unwrap_or_else(|| panic!("{name}.{field} is {definition}: the number does not fit"));
-        self.entry(field).value = Some(value);
+        let entry = self.entry(field);
+        let event = catalogue().get(&self.recorded.event.name);
+        let declared = event.and_then(|event| event.field(field)?.field_type);
+        let value = value.into();
+        let value = match declared {
+            None => value,
+            Some(declared) => fit(declared, value.clone()).unwrap_or_else(|| {
+                let (event, given) = (&self.recorded.event.name, FieldType::of(&value));
+                panic!("{event}.{field} is {declared}, which {value:?} ({given}) does not fit; `set_exactly` sets it all the same")
+            }),
+        };
+        self.recorded.event.data[entry].value = Some(value);
         self
     }
 
@@ -70,15 +79,22 @@ impl TestEvent {
     /// # Panics
     /// If the event has no such field.
     #[must_use]
+    #[track_caller]
     pub fn set_exactly(mut self, field: &str, value: Value) -> Self {
-        self.entry(field).value = Some(value);
+        let entry = self.entry(field);
+        self.recorded.event.data[entry].value = Some(value);
         self
     }
 
     /// Leaves a field out.
+    ///
+    /// # Panics
+    /// If the event has no such field.
     #[must_use]
+    #[track_caller]
     pub fn without(mut self, field: &str) -> Self {
-        self.recorded.event.data.retain(|value| value.name != field);
+        let entry = self.entry(field);
+        self.recorded.event.data.remove(entry);
         self
     }
 
@@ -87,6 +103,18 @@ impl TestEvent {
     pub fn at_ns(mut self, ns: i64) -> Self {
         self.recorded.event.timestamp = Some(timestamp_from_ns(ns));
         self
+    }
+
+    /// Sets when it happened: so long after the moment at which test events happen by themselves, 2026-01-01T00:00:00Z.
+    ///
+    /// # Panics
+    /// If that is centuries later.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        let ns = i64::try_from(time.as_nanos())
+            .ok()
+            .and_then(|ns| EPOCH_NS.checked_add(ns));
+        self.at_ns(ns.unwrap_or_else(|| panic!("{time:?} is too long")))
     }
 
     /// Sets the acting process, by its leader: host pid and start in ns since the Unix epoch; the entity ids follow.
@@ -176,6 +204,41 @@ impl TestEvent {
         self
     }
 
+    /// Names the container and its image. Without [`container`](Self::container) it has an empty id.
+    #[must_use]
+    pub fn image(mut self, container_name: &str, image: &str, digest: &str) -> Self {
+        let container = self
+            .recorded
+            .event
+            .workload
+            .get_or_insert_default()
+            .container
+            .get_or_insert_default();
+        container.name = container_name.to_owned();
+        container.image = Some(proto::ContainerImage {
+            name: image.to_owned(),
+            repo_digests: vec![digest.to_owned()],
+            ..Default::default()
+        });
+        self
+    }
+
+    /// Puts it into a Kubernetes pod.
+    #[must_use]
+    pub fn pod(mut self, name: &str, namespace: &str, uid: &str) -> Self {
+        self.recorded.event.workload.get_or_insert_default().k8s = Some(proto::K8s {
+            pod: Some(proto::Pod {
+                name: name.to_owned(),
+                uid: uid.to_owned(),
+                ..Default::default()
+            }),
+            namespace: Some(proto::K8sNamespace {
+                name: namespace.to_owned(),
+            }),
+        });
+        self
+    }
+
     /// Sets addresses of the user-space stack, innermost first.
     #[must_use]
     pub fn stack(mut self, addresses: &[u64]) -> Self {
@@ -213,32 +276,44 @@ impl TestEvent {
             .get_or_insert_default()
     }
 
-    fn entry(&mut self, field: &str) -> &mut proto::EventValue {
-        let event = &mut self.recorded.event;
-        event
-            .data
-            .iter_mut()
-            .find(|value| value.name == field)
-            .unwrap_or_else(|| panic!("event {} has no field `{field}`", event.name))
+    /// The place of a field in the data.
+    #[track_caller]
+    fn entry(&self, field: &str) -> usize {
+        let event = &self.recorded.event;
+        let position = event.data.iter().position(|value| value.name == field);
+        position.unwrap_or_else(|| {
+            let names = || event.data.iter().map(|value| value.name.as_str());
+            let hint = match similar(field, names()) {
+                Some(name) => meant(Some(name)),
+                None => format!("; it has {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            panic!("event {} has no field `{field}`{hint}", event.name)
+        })
     }
 }
 
-/// `value` as a value of `field_type`, if both are whole numbers; `None` if it does not fit.
+fn meant(name: Option<&str>) -> String {
+    name.map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
+}
+
+/// `value` as a value of `field_type`: a whole number becomes as wide; `None` if it does not fit.
 fn fit(field_type: FieldType, value: Value) -> Option<Value> {
+    if FieldType::of(&value) == field_type {
+        return Some(value);
+    }
     let message = proto::EventValue {
         name: String::new(),
-        value: Some(value.clone()),
+        value: Some(value),
     };
-    let Some(number) = View::from_message(&message).and_then(|view| view.as_integer()) else {
-        return Some(value);
-    };
+    let number = View::from_message(&message)?.as_integer()?;
     Some(match field_type {
         FieldType::Int32 => Value::Int32(number.try_into().ok()?),
         FieldType::Int64 => Value::Int64(number.try_into().ok()?),
         FieldType::UInt32 => Value::UInt32(number.try_into().ok()?),
         FieldType::UInt64 => Value::UInt64(number.try_into().ok()?),
         FieldType::Pointer => Value::Pointer(number.try_into().ok()?),
-        _ => value,
+        _ => return None,
     })
 }
 
@@ -281,8 +356,43 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "security_file_open has no field `path`")]
+    #[should_panic(expected = "security_file_open has no field `pathnam`; did you mean `pathname`?")]
     fn a_field_that_is_not_there_cannot_be_set() {
-        let _ = TestEvent::new("security_file_open").set("path", "/etc/shadow");
+        let _ = TestEvent::new("security_file_open").set("pathnam", "/etc/shadow");
+    }
+
+    #[test]
+    #[should_panic(expected = "no event `security_file_opened`; did you mean `security_file_open`?")]
+    fn an_event_that_is_not_there_cannot_be_made() {
+        let _ = TestEvent::new("security_file_opened");
+    }
+
+    #[test]
+    #[should_panic(expected = "security_file_open.flags is int32, which Str(\"O_RDWR\") (str) does not fit")]
+    fn a_value_must_be_of_its_fields_type() {
+        let _ = TestEvent::new("security_file_open").set("flags", "O_RDWR");
+    }
+
+    #[test]
+    #[should_panic(expected = "security_file_open.flags is int32, which UInt64(4294967296)")]
+    fn a_number_must_fit_its_field() {
+        let _ = TestEvent::new("security_file_open").set("flags", 1_u64 << 32);
+    }
+
+    #[test]
+    fn who_did_it_where_and_when() {
+        let event = TestEvent::new("ptrace")
+            .container("c0ffee", true)
+            .image("web", "nginx:1", "sha256:12")
+            .pod("web-0", "shop", "uid-1")
+            .after(Duration::from_millis(1500));
+        let batches = batches(&[event]);
+        let view = batches[0].event(0);
+        assert_eq!(view.timestamp_ns(), Some(EPOCH_NS + 1_500_000_000));
+        assert_eq!(
+            (view.container().name(), view.container().image()),
+            ("web", "nginx:1")
+        );
+        assert_eq!((view.k8s().pod_name(), view.k8s().namespace()), ("web-0", "shop"));
     }
 }

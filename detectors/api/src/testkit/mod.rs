@@ -17,8 +17,10 @@
 //! ```
 
 mod event;
+mod stores;
 
 pub use event::TestEvent;
+pub use stores::MockStores;
 
 use crate::detector::{Context, EventDetector, Result};
 use crate::event::{BatchBuilder, EventBatch, RecordedEvent};

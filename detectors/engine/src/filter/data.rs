@@ -3,9 +3,10 @@
 use detectors_api::catalogue::{EventDefinition, FieldType};
 use detectors_api::definition::ProducedEvent;
 use detectors_api::event::Event;
+use detectors_api::spelling::similar;
 
 use super::rejection::{Rejection, shown};
-use super::syntax::{Expression, FilterError, similar};
+use super::syntax::{Expression, FilterError};
 use super::syscalls;
 use super::test::{Kind, Test};
 

@@ -29,7 +29,6 @@ mod test;
 pub use data::{FieldInfo, Meaning};
 pub use rejection::Rejection;
 pub use syntax::FilterError;
-pub(crate) use syntax::similar;
 
 use detectors_api::event::{Event, EventBatch};
 

@@ -1,9 +1,10 @@
 //! Filters on who did it, and where.
 
 use detectors_api::event::{Event, Value};
+use detectors_api::spelling::similar;
 
 use super::rejection::{Rejection, shown};
-use super::syntax::{Expression, FilterError, Operator, similar};
+use super::syntax::{Expression, FilterError, Operator};
 use super::test::{Kind, Test};
 
 /// What a scope filter can test.

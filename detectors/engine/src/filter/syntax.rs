@@ -187,31 +187,6 @@ pub(super) fn integer(text: &str) -> Option<i128> {
     Some(if negative { -number } else { number })
 }
 
-/// The candidate that `name` was probably meant to be.
-pub(crate) fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's edit distance, in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,14 +226,6 @@ mod tests {
         ] {
             assert_eq!(integer(text), number, "{text}");
         }
-    }
-
-    #[test]
-    fn typing_errors_are_recognised() {
-        let names = ["pathname", "flags", "inode"];
-        assert_eq!(similar("pathnam", names), Some("pathname"));
-        assert_eq!(similar("flag", names), Some("flags"));
-        assert_eq!(similar("something", names), None);
     }
 
     #[test]

@@ -6,10 +6,11 @@
 
 use std::borrow::Cow;
 
+use detectors_api::spelling::similar;
 use detectors_api::stores::SyscallStore as _;
 use detectors_stores::syscall::SyscallStore;
 
-use super::syntax::{Expression, FilterError, integer, similar};
+use super::syntax::{Expression, FilterError, integer};
 
 /// The architectures whose system calls have names.
 const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];

@@ -8,11 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use detectors_api::catalogue::{Version, catalogue};
 use detectors_api::definition::{Dependency, DetectorDefinition, EventRequirement};
 use detectors_api::detector::{DetectorConfig, DetectorParams, EventDetector};
+use detectors_api::spelling::similar;
 use detectors_api::stores::Store;
 
 use crate::MAX_LEVELS;
 use crate::engine::{Engine, Input, Slot, Source, panic_text};
-use crate::filter::{FieldInfo, Filter, similar};
+use crate::filter::{FieldInfo, Filter};
 use crate::graph::Graph;
 use crate::problem::{Problem, Reason, Refusal, Warning};
 use offer::{check_architecture, check_enrichment, enrichment};
