@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use capture::{CaptureReader, CaptureWriter, Header, JournalPolicy, WriterOptions};
 use detectors_api::event::RecordedEvent;
 use detectors_api::json::{Flavour, write_line};
+use detectors_api::stores::Store;
 use detectors_engine::EngineBuilder;
 use fixtures::generator::Generator;
 use replay::Options;
@@ -116,6 +117,7 @@ fn detections(reader: &CaptureReader) -> Result<(u64, String), replay::Error> {
     let registered = EngineBuilder::new()
         .detectors(detectors_builtin::detectors())
         .enrichments(["environment"])
+        .stores(Store::ALL)
         .build();
     assert!(registered.refusals.is_empty(), "{:?}", registered.refusals);
     let mut writer = replay::Writer::new(replay::Format::Ndjson, std::io::sink());

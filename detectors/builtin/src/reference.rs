@@ -204,9 +204,10 @@ fn tactic_link(name: &str) -> String {
 fn technique_link(id: &str, name: &str) -> String {
     // A sub-technique is a directory of its technique's.
     let path = id.replace('.', "/");
+    let label = format!("{id} {}", text(name));
     format!(
-        "[{id} {}](https://attack.mitre.org/techniques/{path}/)",
-        text(name)
+        "[{}](https://attack.mitre.org/techniques/{path}/)",
+        label.trim_end()
     )
 }
 
