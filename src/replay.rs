@@ -154,7 +154,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         architecture: &header.host.architecture,
     };
     let Chosen {
-        engine,
+        mut engine,
         refusals,
         helpers,
     } = detectors::engine(&args.detectors, &args.adjustments, offer)?;

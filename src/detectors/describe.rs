@@ -100,7 +100,7 @@ fn input(requirement: &EventRequirement) -> Value {
 }
 
 fn store(requirement: &StoreRequirement) -> Value {
-    json!({"store": requirement.store.name(), "required": required(requirement.dependency)})
+    json!({"store": requirement.name, "required": required(requirement.dependency)})
 }
 
 fn enrichment(requirement: &EnrichmentRequirement) -> Value {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use detectors_api::definition::DetectorDefinition;
-use detectors_api::detector::EventDetector;
+use detectors_api::detector::Detector;
 use detectors_yaml::error::FileError;
 
 use super::selection::Word;
@@ -18,7 +18,7 @@ pub(crate) struct Known {
     /// Where it comes from.
     pub(crate) origin: Origin,
     /// The detector proper.
-    pub(crate) detector: Box<dyn EventDetector>,
+    pub(crate) detector: Box<dyn Detector>,
 }
 
 impl fmt::Debug for Known {
@@ -31,7 +31,7 @@ impl fmt::Debug for Known {
 }
 
 impl Known {
-    fn new(detector: Box<dyn EventDetector>, origin: Origin) -> Self {
+    fn new(detector: Box<dyn Detector>, origin: Origin) -> Self {
         Self {
             definition: detector.definition(),
             origin,

@@ -130,7 +130,7 @@ fn needs(known: &Known) -> Vec<String> {
     let stores = definition
         .stores
         .iter()
-        .map(|store| format!("store {}{}", store.store.name(), optional(store.dependency)));
+        .map(|store| format!("store {}{}", store.name, optional(store.dependency)));
     let enrichments = definition.enrichments.iter().map(|enrichment| {
         let config = enrichment.config.iter().map(|config| format!("={config}"));
         format!(

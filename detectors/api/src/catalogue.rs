@@ -11,7 +11,11 @@ use crate::proto::event_value::Value;
 
 static TABLE: &str = include_str!("../data/events.tsv");
 
-/// A semantic version of an event definition.
+/// The version of Tracee whose detector API and catalogue these are: the first with the API. Detectors that ask for other
+/// versions are refused.
+pub const TRACEE_VERSION: Version = Version::new(0, 25, 0);
+
+/// A semantic version, of an event definition or of Tracee.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// Major number.

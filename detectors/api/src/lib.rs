@@ -40,7 +40,8 @@ pub mod prelude {
         AutoPopulate, DetectorDefinition, EnrichmentRequirement, EventRequirement, StoreRequirement, Threat,
     };
     pub use crate::detector::{
-        Context, DetectorConfig, DetectorError, DetectorParams, EventDetector, Result, registered,
+        Context, DetectorConfig, DetectorError, DetectorParams, EventDetector, Logger, Reach, Result,
+        Stateful, StatefulDetector, registered,
     };
     pub use crate::event::{Event, SockAddrRef, TextList, Value};
     pub use crate::output::{Output, Outputs};

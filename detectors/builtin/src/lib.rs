@@ -48,11 +48,11 @@ mod system_request_key_mod;
 #[cfg(test)]
 mod testing;
 
-use detectors_api::detector::{EventDetector, registered};
+use detectors_api::detector::{Detector, registered};
 
 /// All detectors that are part of the program, by id: the built-in ones, and those that other linked crates register.
 #[must_use]
-pub fn detectors() -> Vec<Box<dyn EventDetector>> {
+pub fn detectors() -> Vec<Box<dyn Detector>> {
     registered()
 }
 

@@ -120,7 +120,7 @@ fn section(page: &mut String, definition: &DetectorDefinition) -> fmt::Result {
     }
     for requirement in &definition.stores {
         let dependency = dependency(requirement.dependency);
-        writeln!(page, "* Store: `{}`, {dependency}", requirement.store)?;
+        writeln!(page, "* Store: `{}`, {dependency}", requirement.name)?;
     }
     for requirement in &definition.enrichments {
         let mode = requirement.config.iter().map(|mode| format!("={mode}"));

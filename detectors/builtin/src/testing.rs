@@ -1,6 +1,6 @@
 //! What the tests of several detectors share. All events here are written by hand.
 
-use detectors_api::detector::EventDetector;
+use detectors_api::detector::Detector;
 use detectors_api::testkit::{TestEvent, batches};
 use detectors_engine::testkit::detect;
 use detectors_engine::{Detection, EngineBuilder};
@@ -8,7 +8,7 @@ use detectors_stores::symbol::Kallsyms;
 use detectors_stores::{Input, Settings, Stores};
 
 /// Whether `detector` has something to say about `event`, behind its filters.
-pub(crate) fn fires(detector: impl EventDetector + 'static, event: TestEvent) -> bool {
+pub(crate) fn fires(detector: impl Detector + 'static, event: TestEvent) -> bool {
     let detections = detect(detector, &[event]);
     assert!(detections.len() <= 1, "one event, one detection");
     !detections.is_empty()
@@ -38,7 +38,7 @@ pub(crate) fn exec(binary: &str) -> TestEvent {
 
 /// The detections of `detector` in `events`, recorded on an amd64 host with the symbols `kallsyms`.
 pub(crate) fn detect_in_kernel(
-    detector: impl EventDetector + 'static,
+    detector: impl Detector + 'static,
     kallsyms: &str,
     events: &[TestEvent],
 ) -> Vec<Detection> {

@@ -1,19 +1,16 @@
 //! The engine and its detectors.
 
-use std::any::Any;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use detectors_api::definition::DetectorDefinition;
-use detectors_api::detector::EventDetector;
 use detectors_api::event::EventBatch;
 use detectors_api::proto;
 use detectors_stores::Stores;
 
-use crate::dispatch;
-use crate::filter::Filter;
-use crate::problem::{Problem, Reason, Warning};
+use crate::dispatch::{self, Purpose, States};
+use crate::problem::{Problem, Reason, Refusal, Warning};
+use crate::slot::{Slot, Source};
 use crate::stats::DetectorStats;
 
 /// A detection: an event of its own, and its place in the order of results.
@@ -43,72 +40,60 @@ impl Detection {
 #[derive(Debug)]
 pub struct Engine {
     /// By id.
-    pub(crate) slots: Vec<Slot>,
+    slots: Vec<Slot>,
+    /// What the detector of each slot remembers; nothing, if it is stateless.
+    states: Vec<States>,
+    refusals: Vec<Refusal>,
+    warnings: Vec<Warning>,
 }
 
-/// A detector that runs.
-pub(crate) struct Slot {
-    pub(crate) id: Arc<str>,
-    pub(crate) definition: DetectorDefinition,
-    /// The definition's threat, ready to be copied.
-    pub(crate) threat: Option<proto::Threat>,
-    pub(crate) detector: Box<dyn EventDetector>,
-    pub(crate) inputs: Vec<Input>,
-    /// Number of detectors in the longest chain that ends here.
-    pub(crate) rank: usize,
-    pub(crate) stats: DetectorStats,
-}
-
-impl std::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot")
-            .field("id", &self.id)
-            .field("rank", &self.rank)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An event that a detector consumes if any of the filters lets it pass.
-#[derive(Debug)]
-pub(crate) struct Input {
-    pub(crate) event: String,
-    pub(crate) source: Source,
-    pub(crate) filters: Vec<Filter>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// Events of the recording.
-    Recorded,
-    /// Detections of the detector in this slot.
-    Detector(usize),
-}
-
-impl Slot {
-    pub(crate) fn new(
-        definition: DetectorDefinition,
-        detector: Box<dyn EventDetector>,
-        inputs: Vec<Input>,
-        rank: usize,
-    ) -> Self {
-        Self {
-            id: Arc::from(definition.id.as_str()),
-            threat: definition.threat.as_ref().map(|threat| threat.to_proto()),
-            stats: DetectorStats {
-                detector: definition.id.clone(),
-                ..DetectorStats::default()
-            },
-            definition,
-            detector,
-            inputs,
-            rank,
-        }
-    }
+/// A detector could not be started or ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LifecycleError {
+    /// There is none.
+    #[error("there is no detector {id} that could run")]
+    Unknown {
+        /// The id asked for.
+        id: String,
+    },
+    /// It failed to start, and does not run.
+    #[error("detector {id} failed to start: {message}")]
+    Start {
+        /// Its id.
+        id: String,
+        /// In its own words.
+        message: String,
+    },
+    /// It failed to end, and goes on.
+    #[error("detector {id} failed to end: {message}")]
+    End {
+        /// Its id.
+        id: String,
+        /// In its own words.
+        message: String,
+    },
 }
 
 impl Engine {
-    pub(crate) fn new(slots: Vec<Slot>) -> Self {
-        Self { slots }
+    pub(crate) fn new(slots: Vec<Slot>, refusals: Vec<Refusal>, warnings: Vec<Warning>) -> Self {
+        Self {
+            states: slots.iter().map(|_| States::default()).collect(),
+            slots,
+            refusals,
+            warnings,
+        }
+    }
+
+    /// Why detectors do not run; by detector, in the order of registration.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// What the detectors that run have to do without, and what else went wrong with them so far.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// The definitions of the detectors that run, by id.
@@ -120,15 +105,12 @@ impl Engine {
     /// ([`Stores::event_types`]).
     #[must_use]
     pub fn subscribed_events(&self) -> Vec<&str> {
-        let inputs = self.slots.iter().flat_map(|slot| &slot.inputs);
-        let recorded = inputs.filter(|input| input.source == Source::Recorded);
-        let names: BTreeSet<_> = recorded.map(|input| input.event.as_str()).collect();
-        names.into_iter().collect()
+        self.recorded_inputs(&vec![true; self.slots.len()])
     }
 
-    /// What detectors wait for in vain in a recording that has only the event types `recorded`.
-    #[must_use]
-    pub fn unmet(&self, recorded: &[&str]) -> Vec<Warning> {
+    /// What detectors wait for in vain in a recording that has only the event types `recorded`. It is added to the
+    /// [`warnings`](Self::warnings).
+    pub fn unmet(&mut self, recorded: &[&str]) -> Vec<Warning> {
         let mut warnings = Vec::new();
         for slot in &self.slots {
             for input in &slot.inputs {
@@ -144,6 +126,7 @@ impl Engine {
                 }
             }
         }
+        self.warnings.extend_from_slice(&warnings);
         warnings
     }
 
@@ -153,26 +136,128 @@ impl Engine {
     ///
     /// Detections come sorted; see [`Detection::order`].
     pub fn process(&mut self, batches: &[EventBatch], stores: &Stores) -> Vec<Detection> {
-        dispatch::process(&mut self.slots, batches, stores)
+        let active: Vec<_> = self.slots.iter().map(|slot| slot.enabled).collect();
+        dispatch::process(
+            &mut self.slots,
+            &mut self.states,
+            &active,
+            batches,
+            stores,
+            Purpose::Detect,
+        )
     }
 
-    /// Ends all detectors, and says which of them failed to.
+    /// Whether a detector remembers something from one event to the next. Then what is found in an event depends on all events
+    /// before it, and they must be shown to the engine: to [`process`](Self::process), or to [`warm_up`](Self::warm_up).
     #[must_use]
+    pub fn is_stateful(&self) -> bool {
+        self.slots.iter().any(|slot| slot.enabled && slot.is_stateful())
+    }
+
+    /// The types of recorded events that [`warm_up`](Self::warm_up) needs, sorted: what stateful detectors consume, directly
+    /// or through others.
+    #[must_use]
+    pub fn warm_up_events(&self) -> Vec<&str> {
+        self.recorded_inputs(&self.remembering())
+    }
+
+    /// Shows a window of events to stateful detectors, as [`process`](Self::process) does, for what they remember of it. No
+    /// detections come out, and nothing but the number of calls is counted. Stateless detectors run only where stateful ones
+    /// consume their detections.
+    pub fn warm_up(&mut self, batches: &[EventBatch], stores: &Stores) {
+        let active = self.remembering();
+        dispatch::process(
+            &mut self.slots,
+            &mut self.states,
+            &active,
+            batches,
+            stores,
+            Purpose::WarmUp,
+        );
+    }
+
+    /// Which detectors shape a state: the stateful ones, and those whose detections they consume, directly or through others.
+    fn remembering(&self) -> Vec<bool> {
+        let mut active = vec![false; self.slots.len()];
+        let enabled = self.slots.iter().enumerate().filter(|(_, slot)| slot.enabled);
+        let mut next: Vec<_> = enabled
+            .filter(|(_, slot)| slot.is_stateful())
+            .map(|(index, _)| index)
+            .collect();
+        while let Some(index) = next.pop() {
+            if std::mem::replace(&mut active[index], true) {
+                continue;
+            }
+            next.extend(
+                self.slots[index]
+                    .inputs
+                    .iter()
+                    .filter_map(|input| match input.source {
+                        Source::Detector(producer) => self.slots[producer].enabled.then_some(producer),
+                        Source::Recorded => None,
+                    }),
+            );
+        }
+        active
+    }
+
+    fn recorded_inputs(&self, of: &[bool]) -> Vec<&str> {
+        let slots = self.slots.iter().zip(of).filter(|(_, wanted)| **wanted);
+        let inputs = slots.flat_map(|(slot, _)| &slot.inputs);
+        let recorded = inputs.filter(|input| input.source == Source::Recorded);
+        let names: BTreeSet<_> = recorded.map(|input| input.event.as_str()).collect();
+        names.into_iter().collect()
+    }
+
+    /// Starts a detector that was ended. Its state starts anew. Nothing happens if it runs.
+    ///
+    /// # Errors
+    /// If there is no such detector, or it fails to start; then it does not run.
+    pub fn enable(&mut self, id: &str) -> Result<(), LifecycleError> {
+        let slot = self.position(id)?;
+        self.slots[slot]
+            .enable()
+            .map_err(|message| LifecycleError::Start {
+                id: id.to_owned(),
+                message,
+            })
+    }
+
+    /// Ends a detector: it is closed, forgets its state, and is given no more events. Nothing happens if it has ended.
+    ///
+    /// # Errors
+    /// If there is no such detector, or it fails to end; then it goes on.
+    pub fn disable(&mut self, id: &str) -> Result<(), LifecycleError> {
+        let slot = self.position(id)?;
+        self.slots[slot]
+            .disable()
+            .map_err(|message| LifecycleError::End {
+                id: id.to_owned(),
+                message,
+            })?;
+        self.states[slot] = States::default();
+        Ok(())
+    }
+
+    fn position(&self, id: &str) -> Result<usize, LifecycleError> {
+        let slot = self.slots.iter().position(|slot| slot.definition.id == id);
+        slot.ok_or_else(|| LifecycleError::Unknown { id: id.to_owned() })
+    }
+
+    /// Ends all detectors that run, and says which of them failed to. That is added to the [`warnings`](Self::warnings).
     pub fn close(&mut self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         for slot in &mut self.slots {
-            let message = match catch_unwind(AssertUnwindSafe(|| slot.detector.close())) {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error.to_string(),
-                Err(payload) => format!("it panicked: {}", panic_text(payload.as_ref())),
-            };
-            warnings.push(Problem {
-                detector: slot.definition.id.clone(),
-                field: "close".to_owned(),
-                reason: Reason::Close { message },
-                hint: None,
-            });
+            if let Err(message) = slot.disable() {
+                warnings.push(Problem {
+                    detector: slot.definition.id.clone(),
+                    field: "close".to_owned(),
+                    reason: Reason::Close { message },
+                    hint: None,
+                });
+            }
         }
+        self.warnings.extend_from_slice(&warnings);
         warnings
     }
 
@@ -180,13 +265,4 @@ impl Engine {
     pub fn stats(&self) -> impl ExactSizeIterator<Item = &DetectorStats> {
         self.slots.iter().map(|slot| &slot.stats)
     }
-}
-
-/// The text of a panic.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without text".to_owned())
 }

@@ -55,13 +55,14 @@ mod graph;
 mod populate;
 mod problem;
 mod registry;
+mod slot;
 mod stats;
 pub mod testkit;
 
-pub use engine::{Detection, Engine};
+pub use engine::{Detection, Engine, LifecycleError};
 pub use problem::{Problem, Reason, Refusal, Warning};
 pub use registry::{EngineBuilder, Registered};
-pub use stats::{Counts, DetectorStats, Failure, FailureKind};
+pub use stats::{Counts, DetectorStats, Failure, FailureKind, Note, SlowestCall, Timing};
 
 /// Longest chain of detectors that consume each other's events.
 pub const MAX_LEVELS: usize = 5;

@@ -9,7 +9,7 @@ use detectors_api::stores::{ProcessInfo, Stores as _};
 use detectors_stores::StoresAt;
 
 use crate::ANCESTRY_DEPTH;
-use crate::engine::Slot;
+use crate::slot::Slot;
 
 /// Name under which the user-space stack of the triggering event is kept in `detected_from.data`.
 const STACK: &str = "stack_addresses";

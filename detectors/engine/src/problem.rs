@@ -3,7 +3,6 @@
 use std::fmt;
 
 use detectors_api::catalogue::Version;
-use detectors_api::stores::Store;
 
 use crate::MAX_LEVELS;
 use crate::filter::FilterError;
@@ -90,8 +89,8 @@ pub enum Reason {
     /// A store is not there.
     #[error("the recording has no {store} store")]
     Store {
-        /// The store.
-        store: Store,
+        /// Name of the store.
+        store: String,
     },
     /// Nobody knows the enrichment.
     #[error("there is no enrichment {name}")]

@@ -16,6 +16,16 @@ pub struct Counts {
     pub errors: u64,
     /// Calls that panicked.
     pub panics: u64,
+    /// Warnings.
+    pub warnings: u64,
+}
+
+impl Counts {
+    /// Events that its filters kept from it.
+    #[must_use]
+    pub const fn filtered(&self) -> u64 {
+        self.seen - self.passed
+    }
 }
 
 impl AddAssign for Counts {
@@ -25,6 +35,7 @@ impl AddAssign for Counts {
         self.outputs += other.outputs;
         self.errors += other.errors;
         self.panics += other.panics;
+        self.warnings += other.warnings;
     }
 }
 
@@ -35,15 +46,85 @@ pub struct DetectorStats {
     pub detector: String,
     /// In numbers.
     pub counts: Counts,
-    /// Wall-clock time of its runs, filters not included. Differs from run to run.
-    pub time: Duration,
-    /// The first failures, in the order of the events; at most [`DetectorStats::KEPT_FAILURES`].
+    /// Calls that only built up state ([`Engine::warm_up`](crate::Engine::warm_up)). Nothing else of them is kept.
+    pub warm_up: u64,
+    /// How long it took.
+    pub timing: Timing,
+    /// The first failures, in the order of the events; at most [`DetectorStats::KEPT`].
     pub failures: Vec<Failure>,
+    /// The first warnings, in the order of the events; at most [`DetectorStats::KEPT`].
+    pub notes: Vec<Note>,
 }
 
 impl DetectorStats {
-    /// How many failures are kept per detector. All are counted.
-    pub const KEPT_FAILURES: usize = 100;
+    /// How many failures, and how many warnings, are kept per detector. All are counted.
+    pub const KEPT: usize = 100;
+}
+
+/// How long the calls of a detector took. Differs from run to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// All of them. More than what a clock on the wall shows if several threads were at it.
+    pub total: Duration,
+    /// Number of calls that took longer than [`Timing::SLOW`].
+    pub slow: u64,
+    /// The longest call; the first, if several took equally long.
+    pub slowest: Option<SlowestCall>,
+}
+
+impl Timing {
+    /// What a call may take: 1 ms.
+    pub const SLOW: Duration = Duration::from_millis(1);
+
+    /// Counts a call that took `time`; `event` says on which event: its sequence number and its name.
+    pub(crate) fn add(&mut self, time: Duration, event: impl FnOnce() -> (u64, String)) {
+        self.total += time;
+        self.slow += u64::from(time > Self::SLOW);
+        if self.slowest.as_ref().is_none_or(|slowest| time > slowest.time) {
+            let (seq, event) = event();
+            self.slowest = Some(SlowestCall { time, seq, event });
+        }
+    }
+}
+
+impl AddAssign for Timing {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.slow += other.slow;
+        if let Some(call) = other.slowest
+            && self
+                .slowest
+                .as_ref()
+                .is_none_or(|slowest| call.time > slowest.time)
+        {
+            self.slowest = Some(call);
+        }
+    }
+}
+
+/// The call of a detector that took longest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlowestCall {
+    /// How long it took.
+    pub time: Duration,
+    /// Sequence number of the event.
+    pub seq: u64,
+    /// Name of the event.
+    pub event: String,
+}
+
+/// A warning of a detector about an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("detector {detector} on event {seq} ({event}): {text}")]
+pub struct Note {
+    /// Id of the detector.
+    pub detector: String,
+    /// Sequence number of the event.
+    pub seq: u64,
+    /// Name of the event.
+    pub event: String,
+    /// In its own words.
+    pub text: String,
 }
 
 /// A call that failed.

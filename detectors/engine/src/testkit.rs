@@ -2,7 +2,7 @@
 //!
 //! Events by hand come from [`detectors_api::testkit`].
 
-use detectors_api::detector::EventDetector;
+use detectors_api::detector::Detector;
 use detectors_api::testkit::{TestEvent, batches};
 use detectors_stores::Stores;
 
@@ -14,7 +14,7 @@ use crate::{Detection, EngineBuilder};
 /// # Panics
 /// If the detector is refused, or a detection carries a field that its definition does not declare.
 #[must_use]
-pub fn detect(detector: impl EventDetector + 'static, events: &[TestEvent]) -> Vec<Detection> {
+pub fn detect(detector: impl Detector + 'static, events: &[TestEvent]) -> Vec<Detection> {
     let registered = EngineBuilder::new()
         .detector(detector)
         .enrichments(["environment", "executable-hash", "container"])

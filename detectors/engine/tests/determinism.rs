@@ -1,5 +1,6 @@
 //! The same events give the same detections, however they are cut and however many threads there are.
 
+use detectors_api::detector::Detector;
 use detectors_api::event::EventBatch;
 use detectors_api::prelude::*;
 use detectors_api::testkit::{TestEvent, batches};
@@ -105,7 +106,7 @@ fn cut(batches: &[EventBatch], sizes: &[usize]) -> Vec<EventBatch> {
 
 fn run(batches: &[EventBatch], threads: usize) -> (Vec<Detection>, Vec<Counts>) {
     let built = EngineBuilder::new()
-        .detectors(RELAYS.map(|relay| Box::new(relay) as Box<dyn EventDetector>))
+        .detectors(RELAYS.map(|relay| Box::new(relay) as Box<dyn Detector>))
         .build();
     assert_eq!(built.refusals, []);
     let mut engine = built.engine;
@@ -146,7 +147,7 @@ proptest! {
             })
             .unzip();
         let mut engine = EngineBuilder::new()
-            .detectors(RELAYS.map(|relay| Box::new(relay) as Box<dyn EventDetector>))
+            .detectors(RELAYS.map(|relay| Box::new(relay) as Box<dyn Detector>))
             .build()
             .engine;
         let mut stores = Stores::new();

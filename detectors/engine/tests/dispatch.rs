@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use detectors_api::detector::Detector;
 use detectors_api::entity::entity_id;
 use detectors_api::prelude::*;
 use detectors_api::proto;
@@ -50,7 +51,7 @@ fn open(path: &str) -> TestEvent {
 fn run(detectors: Vec<Opens>, events: &[TestEvent]) -> Vec<Detection> {
     let boxed = detectors
         .into_iter()
-        .map(|detector| Box::new(detector) as Box<dyn EventDetector>);
+        .map(|detector| Box::new(detector) as Box<dyn Detector>);
     let built = EngineBuilder::new().detectors(boxed).build();
     assert_eq!(built.refusals, []);
     let mut engine = built.engine;
@@ -358,7 +359,7 @@ fn a_detector_that_fails_is_counted_and_stops_nobody() {
             make: file,
         },
     ];
-    let boxed = detectors.map(|detector| Box::new(detector) as Box<dyn EventDetector>);
+    let boxed = detectors.map(|detector| Box::new(detector) as Box<dyn Detector>);
     let mut engine = EngineBuilder::new().detectors(boxed).build().engine;
     let batches = batches(&[open("/panic"), open("/error"), open("/fine")]);
     let detections = engine.process(&batches, &Stores::new());

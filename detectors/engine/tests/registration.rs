@@ -202,7 +202,7 @@ fn a_declared_field_of_a_producer_can_be_filtered_on() {
 
 #[test]
 fn events_that_were_not_recorded_are_pointed_out() {
-    let built = builder([detector("A-1", "my_event")
+    let mut built = builder([detector("A-1", "my_event")
         .on(on("ptrace"))
         .on(on("security_inode_rename"))])
     .build();

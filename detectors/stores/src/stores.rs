@@ -318,6 +318,12 @@ impl Stores {
         StoresAt::new(self, seq, time_ns)
     }
 
+    /// How long what has ended is kept: ns of event time; for ever, if `None`.
+    #[must_use]
+    pub fn retention_ns(&self) -> Option<u64> {
+        self.settings.retention_ns
+    }
+
     /// The core stores that can be asked.
     pub fn available(&self) -> impl Iterator<Item = Store> {
         self.available.iter().filter_map(|name| Store::from_name(name))

@@ -10,7 +10,6 @@ use std::ops::{BitOr, BitOrAssign};
 pub use threat::Threat;
 
 use crate::catalogue::{FieldType, Version};
-use crate::stores::Store;
 
 /// A detector's identity, requirements and product.
 ///
@@ -39,6 +38,10 @@ pub struct DetectorDefinition {
     pub enrichments: Vec<EnrichmentRequirement>,
     /// Processor architectures that it works for; empty for all.
     pub architectures: Vec<String>,
+    /// Lowest version of Tracee's detector API that it works with, inclusive.
+    pub min_tracee_version: Option<Version>,
+    /// Highest version of Tracee's detector API that it works with, exclusive.
+    pub max_tracee_version: Option<Version>,
     /// Threat of its detections; a template that an output may replace.
     pub threat: Option<Threat>,
     /// What the engine adds to its detections, unless an output says otherwise.
@@ -63,6 +66,8 @@ impl DetectorDefinition {
             stores: Vec::new(),
             enrichments: Vec::new(),
             architectures: Vec::new(),
+            min_tracee_version: None,
+            max_tracee_version: None,
             threat: None,
             auto_populate: AutoPopulate::NONE,
         }
@@ -132,6 +137,21 @@ impl DetectorDefinition {
     #[must_use]
     pub fn architectures<I: IntoIterator<Item = impl Into<String>>>(mut self, names: I) -> Self {
         self.architectures.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the lowest version of Tracee, inclusive; see
+    /// [`TRACEE_VERSION`](crate::catalogue::TRACEE_VERSION).
+    #[must_use]
+    pub fn min_tracee_version(mut self, version: Version) -> Self {
+        self.min_tracee_version = Some(version);
+        self
+    }
+
+    /// Sets the highest version of Tracee, exclusive.
+    #[must_use]
+    pub fn max_tracee_version(mut self, version: Version) -> Self {
+        self.max_tracee_version = Some(version);
         self
     }
 
@@ -275,29 +295,29 @@ impl EventRequirement {
 }
 
 /// A store that a detector asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreRequirement {
-    /// The store.
-    pub store: Store,
+    /// Name of a [`Store`](crate::stores::Store), or of one that the user brings along.
+    pub name: String,
     /// Whether the detector can do without it.
     pub dependency: Dependency,
 }
 
 impl StoreRequirement {
-    /// The detector needs `store`.
+    /// The detector needs this store: a [`Store`](crate::stores::Store), or any by its name.
     #[must_use]
-    pub const fn required(store: Store) -> Self {
+    pub fn required(store: impl Into<String>) -> Self {
         Self {
-            store,
+            name: store.into(),
             dependency: Dependency::Required,
         }
     }
 
-    /// The detector can do without `store`.
+    /// The detector can do without this store.
     #[must_use]
-    pub const fn optional(store: Store) -> Self {
+    pub fn optional(store: impl Into<String>) -> Self {
         Self {
-            store,
+            name: store.into(),
             dependency: Dependency::Optional,
         }
     }

@@ -89,6 +89,18 @@ impl Store {
     }
 }
 
+impl AsRef<str> for Store {
+    fn as_ref(&self) -> &str {
+        self.name()
+    }
+}
+
+impl From<Store> for String {
+    fn from(store: Store) -> Self {
+        store.name().to_owned()
+    }
+}
+
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

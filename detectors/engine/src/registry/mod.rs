@@ -3,20 +3,20 @@
 mod offer;
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use detectors_api::catalogue::{Version, catalogue};
 use detectors_api::definition::{Dependency, DetectorDefinition, EventRequirement};
-use detectors_api::detector::{DetectorConfig, DetectorParams, EventDetector};
+use detectors_api::detector::{AvailableStores, Detector, DetectorConfig, DetectorParams, Logger};
 use detectors_api::spelling::similar;
 use detectors_api::stores::Store;
 
 use crate::MAX_LEVELS;
-use crate::engine::{Engine, Input, Slot, Source, panic_text};
+use crate::engine::Engine;
 use crate::filter::{FieldInfo, Filter};
 use crate::graph::Graph;
 use crate::problem::{Problem, Reason, Refusal, Warning};
-use offer::{check_architecture, check_enrichment, enrichment};
+use crate::slot::{Input, Slot, Source, start};
+use offer::{check_architecture, check_enrichment, check_store, enrichment};
 
 /// Collects detectors and what the recording offers, and makes an [`Engine`].
 ///
@@ -24,9 +24,9 @@ use offer::{check_architecture, check_enrichment, enrichment};
 /// detector.
 #[derive(Default)]
 pub struct EngineBuilder {
-    detectors: Vec<Box<dyn EventDetector>>,
+    detectors: Vec<Box<dyn Detector>>,
     enrichments: BTreeMap<&'static str, Option<String>>,
-    stores: Option<Vec<Store>>,
+    stores: Option<AvailableStores>,
     architecture: Option<String>,
     configs: BTreeMap<String, DetectorConfig>,
 }
@@ -62,14 +62,14 @@ impl EngineBuilder {
 
     /// Adds a detector.
     #[must_use]
-    pub fn detector(mut self, detector: impl EventDetector + 'static) -> Self {
+    pub fn detector(mut self, detector: impl Detector + 'static) -> Self {
         self.detectors.push(Box::new(detector));
         self
     }
 
     /// Adds detectors. Where two claim the same id or event name, the one added first keeps it.
     #[must_use]
-    pub fn detectors(mut self, detectors: impl IntoIterator<Item = Box<dyn EventDetector>>) -> Self {
+    pub fn detectors(mut self, detectors: impl IntoIterator<Item = Box<dyn Detector>>) -> Self {
         self.detectors.extend(detectors);
         self
     }
@@ -90,9 +90,9 @@ impl EngineBuilder {
         self
     }
 
-    /// Says which stores the recording has.
+    /// Says which stores the recording has: [`Store`]s, or any by name.
     #[must_use]
-    pub fn stores(mut self, stores: impl IntoIterator<Item = Store>) -> Self {
+    pub fn stores(mut self, stores: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.stores = Some(stores.into_iter().collect());
         self
     }
@@ -123,11 +123,9 @@ impl EngineBuilder {
         registry.into_registered(detectors)
     }
 
-    fn available(&self, store: Store) -> bool {
-        match &self.stores {
-            Some(stores) => stores.contains(&store),
-            None => store == Store::Process,
-        }
+    fn available_stores(&self) -> AvailableStores {
+        let known = || [Store::Process].into_iter().collect();
+        self.stores.clone().unwrap_or_else(known)
     }
 }
 
@@ -241,17 +239,10 @@ impl<'a> Registry<'a> {
 
     fn check_requirements(&mut self) {
         let offer = self.offer;
+        let stores = offer.available_stores();
         for candidate in &mut self.candidates {
             for requirement in candidate.definition.stores.clone() {
-                if !offer.available(requirement.store) {
-                    let store = requirement.store;
-                    candidate.lack(
-                        requirement.dependency,
-                        format!("store {store}"),
-                        Reason::Store { store },
-                        None,
-                    );
-                }
+                check_store(&stores, candidate, requirement);
             }
             for requirement in candidate.definition.enrichments.clone() {
                 check_enrichment(offer, candidate, &requirement);
@@ -419,26 +410,22 @@ impl<'a> Registry<'a> {
         }
     }
 
-    fn into_registered(mut self, mut detectors: Vec<Box<dyn EventDetector>>) -> Registered {
-        let stores: Vec<_> = Store::ALL
-            .into_iter()
-            .filter(|store| self.offer.available(*store))
-            .collect();
+    fn into_registered(mut self, mut detectors: Vec<Box<dyn Detector>>) -> Registered {
+        let stores = self.offer.available_stores();
+        let mut params = Vec::new();
         for (candidate, detector) in self.candidates.iter_mut().zip(&mut detectors) {
-            if candidate.refused() {
-                continue;
-            }
-            let config = self.offer.configs.get(&candidate.definition.id);
-            let params = DetectorParams {
-                config: config.cloned().unwrap_or_default(),
+            let id = &candidate.definition.id;
+            let own = DetectorParams {
+                config: self.offer.configs.get(id).cloned().unwrap_or_default(),
                 stores: stores.clone(),
+                logger: Logger::new(id),
             };
-            let message = match catch_unwind(AssertUnwindSafe(|| detector.init(&params))) {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error.to_string(),
-                Err(payload) => format!("it panicked: {}", panic_text(payload.as_ref())),
-            };
-            candidate.refuse("init", Reason::Init { message }, None);
+            if !candidate.refused()
+                && let Err(message) = start(detector.as_mut(), &own)
+            {
+                candidate.refuse("init", Reason::Init { message }, None);
+            }
+            params.push(own);
         }
         self.refuse_consumers();
 
@@ -459,7 +446,8 @@ impl<'a> Registry<'a> {
             .map(|(slot, index)| (*index, slot))
             .collect();
         let (mut refusals, mut warnings, mut slots) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for (index, (candidate, detector)) in self.candidates.into_iter().zip(detectors).enumerate() {
+        let candidates = self.candidates.into_iter().zip(detectors).zip(params);
+        for (index, ((candidate, detector), params)) in candidates.enumerate() {
             let Some(slot) = slot_of.get(&index) else {
                 refusals.extend(candidate.refusals);
                 continue;
@@ -468,11 +456,11 @@ impl<'a> Registry<'a> {
             let inputs = inputs(candidate.inputs, &slot_of);
             slots.insert(
                 *slot,
-                Slot::new(candidate.definition, detector, inputs, ranks[index]),
+                Slot::new(candidate.definition, detector, params, inputs, ranks[index]),
             );
         }
         Registered {
-            engine: Engine::new(slots.into_values().collect()),
+            engine: Engine::new(slots.into_values().collect(), refusals.clone(), warnings.clone()),
             refusals,
             warnings,
         }

@@ -1,9 +1,35 @@
 //! What detectors ask of a recording as a whole: enrichments and the architecture.
 
-use detectors_api::definition::EnrichmentRequirement;
+use detectors_api::definition::{EnrichmentRequirement, StoreRequirement};
+use detectors_api::detector::AvailableStores;
+use detectors_api::stores::{IP_REPUTATION, Store};
 
 use super::{Candidate, EngineBuilder};
 use crate::problem::Reason;
+use detectors_api::spelling::similar;
+
+pub(super) fn check_store(
+    stores: &AvailableStores,
+    candidate: &mut Candidate,
+    requirement: StoreRequirement,
+) {
+    let StoreRequirement { name, dependency } = requirement;
+    if stores.is_available(&name) {
+        return;
+    }
+    let core = || Store::ALL.map(Store::name).into_iter().chain([IP_REPUTATION]);
+    // A name that means something is no slip.
+    let hint = (!core().any(|known| known == name))
+        .then(|| similar(&name, core().chain(stores.names())))
+        .flatten()
+        .map(|meant| format!("did you mean {meant}?"));
+    candidate.lack(
+        dependency,
+        format!("store {name}"),
+        Reason::Store { store: name },
+        hint,
+    );
+}
 
 /// The name of an enrichment, whichever of its names is used.
 pub(super) fn enrichment(name: &str) -> Option<&'static str> {

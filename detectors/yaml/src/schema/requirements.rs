@@ -162,5 +162,8 @@ fn store<'d>(
         return None;
     };
     places.add(format!("store {name}"), &item);
-    Some(StoreRequirement { store, dependency })
+    Some(StoreRequirement {
+        name: store.name().to_owned(),
+        dependency,
+    })
 }

@@ -1,21 +1,22 @@
 //! From a window of events to its detections.
 //!
 //! Filters run per batch, in parallel. Detectors then run rank by rank, those of one rank in parallel, each over its inputs
-//! in order; what a detector makes of one event does not depend on other events, so its calls run in parallel too.
+//! in order. What a stateless detector makes of one event does not depend on other events, so its calls run in parallel too;
+//! a stateful one is called in order, but for different states in parallel.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+mod call;
+mod states;
 
-use detectors_api::detector::Context;
+use detectors_api::detector::{EventDetector, Kind, Session};
 use detectors_api::event::{Event, EventBatch};
-use detectors_api::proto;
 use detectors_stores::Stores;
 use rayon::prelude::*;
 
-use crate::engine::{Detection, Input, Slot, Source, panic_text};
+use crate::engine::Detection;
 use crate::filter::Filter;
-use crate::populate::populate;
-use crate::stats::{Counts, DetectorStats, Failure, FailureKind};
+use crate::slot::{Input, Slot, Source};
+use call::{Call, Run};
+pub(crate) use states::States;
 
 /// Calls that a thread takes at once: below that, handing out work costs more than it gains.
 const CALLS_PER_TASK: usize = 32;
@@ -27,29 +28,49 @@ enum Delivery<'a> {
     Detection { detection: &'a Detection, slot: usize },
 }
 
-/// What a detector made of a window.
-struct Run {
-    detections: Vec<Detection>,
-    counts: Counts,
-    failures: Vec<Failure>,
-    time: std::time::Duration,
+/// What a window is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its detections.
+    Detect,
+    /// What detectors remember of it.
+    WarmUp,
 }
 
-pub(crate) fn process(slots: &mut [Slot], batches: &[EventBatch], stores: &Stores) -> Vec<Detection> {
-    let recorded = select(slots, batches);
+/// Runs the `active` ones of `slots`, rank by rank. `states` has what the detector of each slot remembers.
+pub(crate) fn process(
+    slots: &mut [Slot],
+    states: &mut [States],
+    active: &[bool],
+    batches: &[EventBatch],
+    stores: &Stores,
+    purpose: Purpose,
+) -> Vec<Detection> {
+    let mut recorded = select(slots, active, batches);
     let mut produced: Vec<Vec<Detection>> = slots.iter().map(|_| Vec::new()).collect();
     let ranks = slots.iter().map(|slot| slot.rank).max().unwrap_or(0);
     for rank in 1..=ranks {
         let runs: Vec<_> = slots
             .par_iter()
-            .zip(&recorded)
+            .zip(&mut *states)
+            .zip(&mut recorded)
             .enumerate()
-            .filter(|(_, (slot, _))| slot.rank == rank)
-            .map(|(index, (slot, recorded))| (index, slot.run(recorded.clone(), &produced, batches, stores)))
+            .filter(|(index, ((slot, _), _))| slot.rank == rank && active[*index])
+            .map(|(index, ((slot, states), recorded))| {
+                let recorded = std::mem::take(recorded);
+                (index, slot.run(states, recorded, &produced, batches, stores))
+            })
             .collect();
         for (index, run) in runs {
-            produced[index] = slots[index].stats.take(run);
+            let stats = &mut slots[index].stats;
+            produced[index] = match purpose {
+                Purpose::Detect => stats.take(run),
+                Purpose::WarmUp => stats.take_warm_up(run),
+            };
         }
+    }
+    if purpose == Purpose::WarmUp {
+        return Vec::new();
     }
     let mut detections: Vec<_> = produced.into_iter().flatten().collect();
     detections.sort_by(|a, b| a.order().cmp(&b.order()));
@@ -57,10 +78,11 @@ pub(crate) fn process(slots: &mut [Slot], batches: &[EventBatch], stores: &Store
 }
 
 /// For every slot, how many recorded events it sees and which of them pass.
-fn select<'a>(slots: &[Slot], batches: &[EventBatch]) -> Vec<(u64, Vec<Delivery<'a>>)> {
+fn select<'a>(slots: &[Slot], active: &[bool], batches: &[EventBatch]) -> Vec<(u64, Vec<Delivery<'a>>)> {
     let tasks: Vec<(usize, usize, &Input)> = slots
         .iter()
         .enumerate()
+        .filter(|(slot, _)| active[*slot])
         .flat_map(|(slot, detector)| {
             let inputs = detector
                 .inputs
@@ -123,12 +145,12 @@ impl<'a> Delivery<'a> {
 impl Slot {
     fn run<'a>(
         &self,
+        states: &mut States,
         (mut seen, mut deliveries): (u64, Vec<Delivery<'a>>),
         produced: &'a [Vec<Detection>],
         batches: &'a [EventBatch],
         stores: &Stores,
     ) -> Run {
-        let start = Instant::now();
         for input in &self.inputs {
             let Source::Detector(slot) = input.source else {
                 continue;
@@ -142,86 +164,59 @@ impl Slot {
         }
         deliveries.sort_unstable_by_key(Delivery::order);
 
-        let results: Vec<_> = deliveries
+        let calls = match self.detector.kind() {
+            Kind::Stateless(detector) => self.call_each(detector, &deliveries, batches, stores),
+            Kind::Stateful(session) => self.call_in_order(session, states, &deliveries, batches, stores),
+        };
+        self.sum_up(seen, &deliveries, calls, batches)
+    }
+
+    fn call_each(
+        &self,
+        detector: &dyn EventDetector,
+        deliveries: &[Delivery<'_>],
+        batches: &[EventBatch],
+        stores: &Stores,
+    ) -> Vec<Call> {
+        deliveries
             .par_iter()
             .with_min_len(CALLS_PER_TASK)
-            .map(|delivery| self.call(&delivery.event(batches), stores))
+            .map(|delivery| {
+                let event = delivery.event(batches);
+                self.call(&event, stores, |cx| detector.on_event(&event, cx))
+            })
+            .collect()
+    }
+
+    fn call_in_order(
+        &self,
+        session: &dyn Session,
+        states: &mut States,
+        deliveries: &[Delivery<'_>],
+        batches: &[EventBatch],
+        stores: &Stores,
+    ) -> Vec<Call> {
+        let retention_ns = stores.retention_ns();
+        let events = deliveries.iter().map(|delivery| delivery.event(batches));
+        let mut groups = states.take_out(session.reach(), events, retention_ns);
+        let mut calls: Vec<(usize, Call)> = groups
+            .par_iter_mut()
+            .flat_map_iter(|group| {
+                group.run(|position, state| {
+                    let event = deliveries[position].event(batches);
+                    let call = self.call(&event, stores, |cx| {
+                        let state = state.get_or_insert_with(|| session.new_state());
+                        session.on_event(state, &event, cx)
+                    });
+                    if call.panicked() {
+                        *state = None;
+                    }
+                    call
+                })
+            })
             .collect();
-
-        let mut run = Run {
-            detections: Vec::new(),
-            counts: Counts {
-                seen,
-                passed: deliveries.len() as u64,
-                ..Counts::default()
-            },
-            failures: Vec::new(),
-            time: start.elapsed(),
-        };
-        let mut last = None;
-        let mut index = 0;
-        for (delivery, result) in deliveries.iter().zip(results) {
-            let (seq, level, ..) = delivery.order();
-            if last != Some((seq, level)) {
-                last = Some((seq, level));
-                index = 0;
-            }
-            match result {
-                Ok(events) => {
-                    for event in events {
-                        run.detections.push(Detection {
-                            seq,
-                            level: level + 1,
-                            detector_id: self.id.clone(),
-                            index,
-                            event,
-                        });
-                        index += 1;
-                    }
-                }
-                Err((kind, message)) => {
-                    match kind {
-                        FailureKind::Error => run.counts.errors += 1,
-                        FailureKind::Panic => run.counts.panics += 1,
-                    }
-                    if run.failures.len() < DetectorStats::KEPT_FAILURES {
-                        run.failures.push(Failure {
-                            detector: self.definition.id.clone(),
-                            seq,
-                            event: delivery.event(batches).name().to_owned(),
-                            kind,
-                            message,
-                        });
-                    }
-                }
-            }
-        }
-        run.counts.outputs = run.detections.len() as u64;
-        run
-    }
-
-    /// What the detector makes of one event.
-    fn call(&self, event: &Event<'_>, stores: &Stores) -> Result<Vec<proto::Event>, (FailureKind, String)> {
-        let stores = stores.at(event.seq(), event.timestamp_ns().unwrap_or_default());
-        let context = Context::new(&stores);
-        match catch_unwind(AssertUnwindSafe(|| self.detector.on_event(event, &context))) {
-            Ok(Ok(outputs)) => Ok(outputs
-                .into_iter()
-                .map(|output| populate(self, output, event, &stores))
-                .collect()),
-            Ok(Err(error)) => Err((FailureKind::Error, error.to_string())),
-            Err(payload) => Err((FailureKind::Panic, panic_text(payload.as_ref()))),
-        }
-    }
-}
-
-impl DetectorStats {
-    /// Takes a run's numbers and leaves its detections.
-    fn take(&mut self, run: Run) -> Vec<Detection> {
-        self.counts += run.counts;
-        self.time += run.time;
-        let room = Self::KEPT_FAILURES - self.failures.len();
-        self.failures.extend(run.failures.into_iter().take(room));
-        run.detections
+        states.put_back(groups, retention_ns);
+        calls.sort_unstable_by_key(|(position, _)| *position);
+        calls.into_iter().map(|(_, call)| call).collect()
     }
 }
