@@ -9,6 +9,7 @@
 //! * This crate knows nothing of the engine. What only registration can find out, such as an event that does not exist,
 //!   is brought back to a place in the file by the detector's [`Origin`].
 
+pub mod cel;
 pub mod document;
 pub mod error;
 pub mod list;

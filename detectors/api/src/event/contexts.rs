@@ -586,6 +586,11 @@ impl<'a> ContextRow<'a> {
         })
     }
 
+    /// Whether there is a [`workload`](Self::workload), without making it where that can be told.
+    pub(super) fn has_workload(self) -> bool {
+        self.u32(ContextColumn::HostPid).is_some() || self.workload().is_some()
+    }
+
     pub(super) fn workload(self) -> Option<proto::Workload> {
         match self.message() {
             Some(workload) => workload.cloned(),

@@ -158,6 +158,16 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Whether the event tells who did it.
+    #[must_use]
+    pub fn has_workload(&self) -> bool {
+        match self.workload() {
+            Part::Row(row) => row.has_workload(),
+            Part::Message(_) => true,
+            Part::None => false,
+        }
+    }
+
     /// The acting process.
     #[must_use]
     pub fn process(&self) -> ProcessView<'_> {
