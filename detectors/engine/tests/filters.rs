@@ -197,7 +197,7 @@ fn a_rejection_says_which_filters_and_what_the_event_has() {
             "`comm=cat`: comm is \"sh\"",
             "`podName=web`: the event has no podName",
             "`pathname=/etc/passwd`, `pathname!=/x`: pathname is \"/etc/shadow\"",
-            "`flags=0`: flags is 524290 (0x80002)",
+            "`flags=0`: flags is 524290",
         ]
     );
 }

@@ -28,6 +28,7 @@ mod test;
 
 pub use data::{FieldInfo, Meaning};
 pub use rejection::Rejection;
+pub(crate) use rejection::shown;
 pub use syntax::FilterError;
 
 use detectors_api::event::{Event, EventBatch};

@@ -29,7 +29,7 @@ impl fmt::Display for Rejection {
 }
 
 /// A value for people, as a filter would be about it.
-pub(super) fn shown(value: &Value<'_>) -> String {
+pub(crate) fn shown(value: &Value<'_>) -> String {
     match value {
         Value::Str(text) => format!("{text:?}"),
         Value::Bytes(bytes) => hex(bytes),
@@ -40,15 +40,8 @@ pub(super) fn shown(value: &Value<'_>) -> String {
         Value::Timespec(seconds) => seconds.to_string(),
         Value::SockAddr(address) => format!("{} port {}", address.address, address.port),
         Value::Message(message) => format!("{message:?}"),
-        Value::Int32(_) | Value::Int64(_) | Value::UInt32(_) | Value::UInt64(_) | Value::Pointer(_) => {
-            value.as_integer().map_or_else(String::new, |number| {
-                // Flags and addresses are written in hexadecimal.
-                if number > 9 {
-                    format!("{number} ({number:#x})")
-                } else {
-                    number.to_string()
-                }
-            })
-        }
+        Value::Int32(_) | Value::Int64(_) | Value::UInt32(_) | Value::UInt64(_) | Value::Pointer(_) => value
+            .as_integer()
+            .map_or_else(String::new, |number| number.to_string()),
     }
 }
