@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use capture::CaptureReader;
 use detectors_api::proto::Severity;
-use replay::{Format, Options, Provenance, Writer};
+use replay::{Format, Options, Provenance, Signatures, Writer};
 
 use crate::detectors::{self, Adjustments, Chosen, Form, Offer};
 use crate::exit::{Exit, Failure};
@@ -72,6 +72,8 @@ enum OutputForm {
     Ndjson,
     /// One array
     Json,
+    /// One finding a line, as Tracee's signatures had them: Data, Context and SigMetadata
+    Findings,
 }
 
 impl OutputForm {
@@ -79,7 +81,7 @@ impl OutputForm {
     fn list(self) -> Form {
         match self {
             Self::Table => Form::Table,
-            Self::Ndjson => Form::Ndjson,
+            Self::Ndjson | Self::Findings => Form::Ndjson,
             Self::Json => Form::Json,
         }
     }
@@ -174,6 +176,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let format = match output {
         OutputForm::Ndjson => Format::Ndjson,
         OutputForm::Json => Format::Json,
+        OutputForm::Findings => Format::Findings(Signatures::new(engine.definitions())),
         OutputForm::Table => Format::Table {
             width: terminal_width(),
         },

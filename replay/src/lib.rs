@@ -7,6 +7,7 @@
 //! [`LiveDetection`] do so with every flush of a recording.
 
 mod error;
+mod findings;
 mod live;
 mod output;
 mod provenance;
@@ -15,6 +16,7 @@ mod run;
 mod table;
 
 pub use error::Error;
+pub use findings::Signatures;
 pub use live::LiveDetection;
 pub use output::{Format, Writer, Written};
 pub use provenance::{DetectorRun, Provenance};

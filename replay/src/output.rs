@@ -6,10 +6,10 @@ use detectors_api::event::RecordedEvent;
 use detectors_api::json::{Flavour, write_line};
 use detectors_api::proto;
 
-use crate::table;
+use crate::{Signatures, table};
 
 /// How detections are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people.
     Table {
@@ -20,6 +20,8 @@ pub enum Format {
     Ndjson,
     /// One JSON array of v1beta1 objects.
     Json,
+    /// One JSON object a line, in the shape that Tracee's signatures had.
+    Findings(Signatures),
 }
 
 /// Writes detections in one format.
@@ -53,10 +55,14 @@ impl<W: Write> Writer<W> {
     /// If `out` fails.
     pub fn write(&mut self, detection: proto::Event) -> io::Result<()> {
         self.count += 1;
-        let mut line = match (self.format, self.count) {
+        let mut line = match (&self.format, self.count) {
             (Format::Table { .. }, _) => {
                 self.held.push(detection);
                 return Ok(());
+            }
+            (Format::Findings(signatures), _) => {
+                let line = format!("{}\n", signatures.finding(&detection));
+                return self.put(line.as_bytes());
             }
             (Format::Json, 1) => b"[\n".to_vec(),
             (Format::Json, _) => b",\n".to_vec(),
@@ -99,7 +105,7 @@ impl<W: Write> Writer<W> {
             Format::Table { .. } => self.put_table()?,
             Format::Json if self.count == 0 => self.put(b"[]\n")?,
             Format::Json => self.put(b"\n]\n")?,
-            Format::Ndjson => {}
+            Format::Ndjson | Format::Findings(_) => {}
         }
         self.out.flush()?;
         Ok(Written {
