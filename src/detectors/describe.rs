@@ -1,5 +1,6 @@
 //! What is known about a detector, as JSON.
 
+use detectors_api::catalogue::Version;
 use detectors_api::definition::{
     AutoPopulate, Dependency, DetectorDefinition, EnrichmentRequirement, EventRequirement, StoreRequirement,
     Threat,
@@ -21,6 +22,7 @@ pub(super) fn describe(known: &Known, all: &[Known]) -> Value {
     json!({
         "id": definition.id,
         "source": known.origin.to_string(),
+        "reach": known.reach(),
         "event": {
             "name": event.name,
             "id": event.number(),
@@ -34,6 +36,8 @@ pub(super) fn describe(known: &Known, all: &[Known]) -> Value {
         "stores": definition.stores.iter().map(store).collect::<Vec<_>>(),
         "enrichments": definition.enrichments.iter().map(enrichment).collect::<Vec<_>>(),
         "architectures": definition.architectures,
+        "min_tracee_version": version(definition.min_tracee_version),
+        "max_tracee_version": version(definition.max_tracee_version),
         "auto_populate": auto_populate(definition.auto_populate),
         "producers": ids(producers(definition, all)),
         "consumers": ids(consumers(definition, all)),
@@ -86,9 +90,11 @@ pub(super) fn severity(threat: &Threat) -> String {
     threat.severity.as_str_name().to_ascii_lowercase()
 }
 
+fn version(version: Option<Version>) -> Option<String> {
+    version.map(|version| version.to_string())
+}
+
 fn input(requirement: &EventRequirement) -> Value {
-    let version =
-        |version: Option<_>| version.map(|version: detectors_api::catalogue::Version| version.to_string());
     json!({
         "event": requirement.name,
         "data_filters": requirement.data,

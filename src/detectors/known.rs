@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use detectors_api::definition::DetectorDefinition;
-use detectors_api::detector::Detector;
+use detectors_api::detector::{Detector, Kind};
 use detectors_yaml::error::FileError;
 
 use super::selection::Word;
@@ -36,6 +36,14 @@ impl Known {
             definition: detector.definition(),
             origin,
             detector,
+        }
+    }
+
+    /// How far it remembers: `event` for one that does not, `process`, `container` or `global`.
+    pub(crate) fn reach(&self) -> &'static str {
+        match self.detector.kind() {
+            Kind::Stateless(_) => "event",
+            Kind::Stateful(session) => session.reach().as_str(),
         }
     }
 }

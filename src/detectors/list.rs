@@ -55,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             "SEVERITY",
             "TACTIC",
             "TECHNIQUE",
+            "REACH",
             "SOURCE",
             "INPUTS",
         ];
@@ -63,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(loaded.exit())
 }
 
-fn row(known: &Known) -> [String; 7] {
+fn row(known: &Known) -> [String; 8] {
     let definition = &known.definition;
     let threat = definition.threat.as_ref();
     let mut inputs: Vec<_> = choice::inputs(definition).collect();
@@ -77,6 +78,7 @@ fn row(known: &Known) -> [String; 7] {
         techniques
             .map(|ids| ids.collect::<Vec<_>>().join(", "))
             .unwrap_or_default(),
+        known.reach().to_owned(),
         known.origin.to_string(),
         inputs.join(" "),
     ];

@@ -64,6 +64,7 @@ fn text(known: &Known, all: &[Known]) -> String {
     sheet.prose("", &event.description);
     sheet.gap();
     sheet.entry("source", &known.origin.to_string());
+    sheet.entry("reach", remembers(known.reach()));
     sheet.entry("event id", &event.number().to_string());
     sheet.entry("tags", &event.tags.join(", "));
     sheet.entry("adds", &auto_populate(definition.auto_populate).join(", "));
@@ -100,6 +101,16 @@ fn text(known: &Known, all: &[Known]) -> String {
         }
     }
     sheet.0
+}
+
+/// A reach in words.
+fn remembers(reach: &str) -> &str {
+    match reach {
+        "event" => "event: remembers nothing",
+        "process" => "process: remembers within a process",
+        "container" => "container: remembers within a container",
+        _ => "global: remembers across all events",
+    }
 }
 
 /// An input: its event, whether it may be missing, versions and filters.
@@ -140,10 +151,17 @@ fn needs(known: &Known) -> Vec<String> {
             optional(enrichment.dependency)
         )
     });
+    let tracee = [("from", definition.min_tracee_version), ("before", definition.max_tracee_version)]
+        .into_iter()
+        .filter_map(|(word, version)| Some(format!("Tracee {word} {}", version?)));
     let architectures = &definition.architectures;
     let architecture =
         (!architectures.is_empty()).then(|| format!("architecture {}", architectures.join(" or ")));
-    stores.chain(enrichments).chain(architecture).collect()
+    stores
+        .chain(enrichments)
+        .chain(architecture)
+        .chain(tracee)
+        .collect()
 }
 
 fn optional(dependency: Dependency) -> &'static str {
