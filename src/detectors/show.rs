@@ -151,9 +151,12 @@ fn needs(known: &Known) -> Vec<String> {
             optional(enrichment.dependency)
         )
     });
-    let tracee = [("from", definition.min_tracee_version), ("before", definition.max_tracee_version)]
-        .into_iter()
-        .filter_map(|(word, version)| Some(format!("Tracee {word} {}", version?)));
+    let tracee = [
+        ("from", definition.min_tracee_version),
+        ("before", definition.max_tracee_version),
+    ]
+    .into_iter()
+    .filter_map(|(word, version)| Some(format!("Tracee {word} {}", version?)));
     let architectures = &definition.architectures;
     let architecture =
         (!architectures.is_empty()).then(|| format!("architecture {}", architectures.join(" or ")));
