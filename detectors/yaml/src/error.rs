@@ -21,8 +21,15 @@ pub struct FileError {
     pub reason: Reason,
     /// What to do about it.
     pub hint: Option<String>,
-    /// The line of the file. Empty if there is none.
-    pub excerpt: String,
+    excerpt: Option<Excerpt>,
+}
+
+/// The line of a file around a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Excerpt {
+    line: String,
+    /// Number of characters before the place.
+    before: usize,
 }
 
 /// What is wrong with a file or a part of it.
@@ -168,6 +175,12 @@ pub enum Reason {
         /// Why.
         message: String,
     },
+    /// There are more errors than are told.
+    #[error("{count} more errors")]
+    More {
+        /// How many.
+        count: usize,
+    },
     /// Something that has no effect.
     #[error("it has no effect: {why}")]
     NoEffect {
@@ -186,7 +199,7 @@ impl FileError {
             field: String::new(),
             reason,
             hint: None,
-            excerpt: String::new(),
+            excerpt: None,
         }
     }
 
@@ -227,13 +240,10 @@ impl fmt::Display for FileError {
             write!(f, ": {}", self.field)?;
         }
         write!(f, ": {}", self.reason)?;
-        if let Some(position) = self.position
-            && !self.excerpt.is_empty()
-        {
-            let (line, mark) = window(&self.excerpt, position.column);
-            let number = position.line;
+        if let (Some(position), Some(excerpt)) = (self.position, &self.excerpt) {
+            let (number, line, before) = (position.line, &excerpt.line, excerpt.before);
             let margin = number.to_string().len();
-            write!(f, "\n  {number} | {line}\n  {:margin$} | {:mark$}^", "", "")?;
+            write!(f, "\n  {number} | {line}\n  {:margin$} | {:before$}^", "", "")?;
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n  help: {hint}")?;
@@ -244,21 +254,21 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// At most this many characters of a line are shown.
-const WIDTH: usize = 100;
+impl Excerpt {
+    /// At most this many characters of a line are shown.
+    const WIDTH: usize = 100;
 
-/// The part of a line around a column, and the width of what is before the column in it. Tabs and other control characters
-/// show as spaces, so that the mark stands where it should and a file cannot steer the terminal.
-fn window(line: &str, column: usize) -> (String, usize) {
-    let before = column.saturating_sub(1);
-    let skipped = before.saturating_sub(WIDTH * 3 / 4);
-    let shown = line
-        .chars()
-        .skip(skipped)
-        .take(WIDTH)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    (shown, before - skipped)
+    /// The part of `line` around a column. Tabs and other control characters become spaces, so that the mark stands where it
+    /// should and a file cannot steer the terminal. `None` if the line is blank.
+    fn new(line: &str, column: usize) -> Option<Self> {
+        let before = column.saturating_sub(1);
+        let skipped = before.saturating_sub(Self::WIDTH * 3 / 4);
+        let shown = line.chars().skip(skipped).take(Self::WIDTH);
+        (!line.trim().is_empty()).then(|| Self {
+            line: shown.map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            before: before - skipped,
+        })
+    }
 }
 
 /// Something wrong, before it is known in which file.
@@ -281,7 +291,7 @@ impl Fault {
             field: self.field,
             reason: self.reason,
             hint: self.hint,
-            excerpt: source.line(position.line).to_owned(),
+            excerpt: Excerpt::new(source.line(position.line), position.column),
         }
     }
 
@@ -302,12 +312,16 @@ impl Fault {
     }
 }
 
-/// Most faults that are kept of one file. A file with more is beyond repair anyway.
+/// Most faults that are told of one file. A file with more is beyond repair anyway.
 const MAX_FAULTS: usize = 100;
 
 /// Everything wrong with a file.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    kept: Vec<Fault>,
+    /// How many were left out.
+    more: usize,
+}
 
 impl Faults {
     /// Adds a fault of the document as a whole.
@@ -317,40 +331,53 @@ impl Faults {
 
     /// Adds a fault of a part of the document.
     pub(crate) fn add_at(&mut self, offset: usize, field: String, reason: Reason) -> &mut Fault {
-        self.0.truncate(MAX_FAULTS);
-        self.0.push(Fault {
+        if self.kept.len() == MAX_FAULTS {
+            self.kept.pop();
+            self.more += 1;
+        }
+        self.kept.push(Fault {
             offset,
             field,
             reason,
             hint: None,
             harmless: false,
         });
-        let last = self.0.len() - 1;
-        &mut self.0[last]
+        let last = self.kept.len() - 1;
+        &mut self.kept[last]
     }
 
     /// Whether there are none.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
     /// Whether nothing makes the file unusable.
     pub(crate) fn usable(&self) -> bool {
-        self.0.iter().all(|fault| fault.harmless)
+        self.kept.iter().all(|fault| fault.harmless)
     }
 
     /// The errors and the warnings, each in the order of the file.
     pub(crate) fn within(mut self, source: &Source) -> (Vec<FileError>, Vec<FileError>) {
-        self.0.sort_by_key(|fault| fault.offset);
-        let (warnings, errors): (Vec<_>, Vec<_>) = self.0.into_iter().partition(|fault| fault.harmless);
+        self.kept.sort_by_key(|fault| fault.offset);
+        let (warnings, errors): (Vec<_>, Vec<_>) = self.kept.into_iter().partition(|fault| fault.harmless);
         let place = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.within(source)).collect();
-        (place(errors), place(warnings))
+        let mut errors: Vec<_> = place(errors);
+        if self.more > 0 {
+            errors.push(FileError::of_file(
+                source.path(),
+                Reason::More { count: self.more },
+            ));
+        }
+        (errors, place(warnings))
     }
 }
 
 /// `did you mean NAME?`, if one of `names` is like `name`.
 pub(crate) fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let close = |known: &&str| edits(name, known) <= 1 + name.len().min(known.len()) / 4;
+    let close = |known: &&str| {
+        let shorter = name.len().min(known.len());
+        edits(name, known) <= (1 + shorter / 4).min(shorter.saturating_sub(1))
+    };
     names
         .into_iter()
         .filter(close)
@@ -396,9 +423,20 @@ mod tests {
     #[test]
     fn long_lines_are_shown_around_the_place() {
         let line = format!("{}X{}", "a\t".repeat(100), "b".repeat(100));
-        let (shown, mark) = window(&line, 201);
-        assert_eq!(shown.chars().count(), WIDTH);
-        assert_eq!(shown.chars().nth(mark), Some('X'));
-        assert!(!shown.contains('\t'));
+        let excerpt = Excerpt::new(&line, 201).expect("the line is not blank");
+        assert_eq!(excerpt.line.chars().count(), Excerpt::WIDTH);
+        assert_eq!(excerpt.line.chars().nth(excerpt.before), Some('X'));
+        assert!(!excerpt.line.contains('\t'));
+    }
+
+    #[test]
+    fn faults_are_bounded_and_say_so() {
+        let mut faults = Faults::default();
+        for _ in 0..MAX_FAULTS + 5 {
+            faults.add(0, Reason::Empty).hint("x");
+        }
+        let (errors, warnings) = faults.within(&Source::new("f", ""));
+        assert_eq!((errors.len(), warnings.len()), (MAX_FAULTS + 1, 0));
+        assert_eq!(errors[MAX_FAULTS].to_string(), "f: 5 more errors");
     }
 }

@@ -83,6 +83,7 @@ struct Lists {
 
 impl Loader {
     fn path(&mut self, path: &Path) {
+        let (errors, warnings) = (self.loaded.errors.len(), self.loaded.warnings.len());
         if path.is_dir() {
             let listing = files::list(path);
             self.loaded.errors.extend(listing.errors);
@@ -96,6 +97,9 @@ impl Loader {
             };
             self.directory(vec![file], siblings);
         }
+        // Lists were read before detectors; people go through files by name.
+        self.loaded.errors[errors..].sort_by(|a, b| a.file.cmp(&b.file));
+        self.loaded.warnings[warnings..].sort_by(|a, b| a.file.cmp(&b.file));
     }
 
     /// Reads a file, unless it was read before.

@@ -79,12 +79,24 @@ impl<'t, 'f> Builder<'t, 'f> {
 
     fn syntax(&mut self, error: &ScanError) {
         let offset = self.offset(error.marker().index());
-        let reason = Reason::Syntax {
-            message: error.info().to_owned(),
-        };
+        let rest = &self.text[offset..];
+        if rest.starts_with('!') {
+            self.unknown_tag(offset);
+            return;
+        }
+        let message = error.info().to_owned();
+        let hint = syntax_hint(rest, &message);
         self.faults
-            .add(offset, reason)
-            .hint_some(syntax_hint(&self.text[offset..], error.info()));
+            .add(offset, Reason::Syntax { message })
+            .hint_some(hint);
+    }
+
+    fn unknown_tag(&mut self, offset: usize) {
+        let tag = self.text[offset..].split_whitespace().next().unwrap_or("!");
+        let tag = tag.chars().take(40).collect();
+        self.faults
+            .add(offset, Reason::Tag { tag })
+            .hint("an expression that begins with ! has to be in quotes: '!(…)'");
     }
 
     fn offset(&self, characters: usize) -> usize {
@@ -196,13 +208,7 @@ impl<'t, 'f> Builder<'t, 'f> {
         if tag.is_yaml_core_schema() && KNOWN.contains(&tag.suffix.as_str()) {
             return node;
         }
-        let written = self.text[node.span.clone()].split_whitespace().next();
-        let reason = Reason::Tag {
-            tag: written.unwrap_or("!").to_owned(),
-        };
-        self.faults
-            .add(node.span.start, reason)
-            .hint("an expression that begins with ! has to be in quotes: '!(…)'");
+        self.unknown_tag(node.span.start);
         Node {
             kind: Kind::Invalid,
             ..node

@@ -79,7 +79,7 @@ impl<'d> Item<'d> {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
             let value = value.to_owned();
             self.report(faults, Reason::Unknown { what, value })
-                .hint(format!("there are {}", names.join(", ")));
+                .hint(format!("one of: {}", names.join(", ")));
         }
         found.map(|(_, choice)| *choice)
     }
@@ -127,7 +127,7 @@ impl<'d> Item<'d> {
         {
             let key = entry.key.clone();
             let hint = did_you_mean(&key, keys.iter().copied())
-                .unwrap_or_else(|| format!("there are {}", keys.join(", ")));
+                .unwrap_or_else(|| format!("one of: {}", keys.join(", ")));
             faults
                 .add_at(
                     entry.span.start,
@@ -158,7 +158,11 @@ impl<'d> Item<'d> {
             Kind::Scalar(scalar) if scalar.is_null() => "nothing",
             kind => kind.name(),
         };
-        Some(self.report(faults, Reason::Kind { expected, found }))
+        let fault = self.report(faults, Reason::Kind { expected, found });
+        if expected == "a text" && found == "a mapping" {
+            fault.hint("a text with a colon and a space in it has to be in quotes");
+        }
+        Some(fault)
     }
 }
 

@@ -157,7 +157,7 @@ fn store<'d>(
             value: name.to_owned(),
         };
         let known = Store::ALL.map(Store::name);
-        let hint = did_you_mean(name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
+        let hint = did_you_mean(name, known).unwrap_or_else(|| format!("one of: {}", known.join(", ")));
         item.report(faults, reason).hint(hint);
         return None;
     };

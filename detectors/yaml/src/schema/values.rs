@@ -49,7 +49,7 @@ pub(super) fn field_type(item: &Item<'_>, faults: &mut Faults) -> Option<FieldTy
             value: value.to_owned(),
         };
         item.report(faults, reason)
-            .hint(format!("there are {}", names.join(", ")));
+            .hint(format!("one of: {}", names.join(", ")));
     }
     found.map(|(_, field_type)| *field_type)
 }
@@ -136,7 +136,7 @@ pub(super) fn architecture(item: &Item<'_>, faults: &mut Faults) -> Option<&'sta
             value: value.to_owned(),
         };
         item.report(faults, reason)
-            .hint("there are x86_64 (or amd64) and aarch64 (or arm64)");
+            .hint("one of: x86_64 (or amd64), aarch64 (or arm64)");
     }
     found
 }
