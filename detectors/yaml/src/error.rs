@@ -69,7 +69,7 @@ pub enum Reason {
     #[error("nested deeper than {max} levels", max = crate::document::MAX_DEPTH)]
     TooDeep,
     /// Aliases blow it up.
-    #[error("aliases make the document too large")]
+    #[error("the document is too large once its aliases are replaced")]
     TooLargeExpanded,
     /// An alias stands within what it names.
     #[error("the alias stands within what it names")]
