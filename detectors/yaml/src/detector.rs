@@ -3,20 +3,47 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use detectors_api::catalogue::FieldType;
 use detectors_api::definition::DetectorDefinition;
 use detectors_api::detector::{Context, EventDetector, Result};
 use detectors_api::event::Event;
-use detectors_api::output::Outputs;
+use detectors_api::output::{Output, Outputs};
 
+use crate::cel::{self, Program};
 use crate::error::{Fault, FileError, Reason};
 use crate::schema::Places;
 use crate::source::{Position, Source};
 
 /// A detector that was read from a file.
+///
+/// An event becomes at most one detection. All conditions must hold; one that cannot be evaluated counts as false, with a
+/// warning. An output field that has no value, or one that cannot be carried, costs the detection, with a warning; if it is
+/// optional, it is left out.
 #[derive(Clone, Debug)]
 pub struct YamlDetector {
     pub(crate) definition: DetectorDefinition,
+    pub(crate) conditions: Arc<[Condition]>,
+    pub(crate) outputs: Arc<[OutputField]>,
     pub(crate) origin: Origin,
+}
+
+/// A condition and its path in the file.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub(crate) path: String,
+    pub(crate) program: Program,
+}
+
+/// A field of the output.
+#[derive(Debug)]
+pub(crate) struct OutputField {
+    pub(crate) name: String,
+    /// Path of its expression in the file.
+    pub(crate) path: String,
+    pub(crate) program: Program,
+    pub(crate) optional: bool,
+    /// The declared type, if it is declared.
+    pub(crate) field_type: Option<FieldType>,
 }
 
 impl YamlDetector {
@@ -32,8 +59,36 @@ impl EventDetector for YamlDetector {
         self.definition.clone()
     }
 
-    fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
-        Err("expressions cannot be evaluated yet".into())
+    fn on_event(&self, event: &Event<'_>, cx: &Context<'_>) -> Result<Outputs> {
+        for Condition { path, program } in &*self.conditions {
+            match program.holds(event, cx) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Outputs::none()),
+                Err(error) => {
+                    cx.warn(format_args!("{path}: {error}"));
+                    return Ok(Outputs::none());
+                }
+            }
+        }
+        let mut output = Output::new();
+        for field in &*self.outputs {
+            let value = match field.program.value(event, cx) {
+                Ok(value) => cel::to_output(&value, field.field_type),
+                // There is no value to begin with, which is what optional fields are for.
+                Err(_) if field.optional => continue,
+                Err(error) => Err(error),
+            };
+            match value {
+                Ok(value) => output = output.with(field.name.as_str(), value),
+                Err(error) => {
+                    cx.warn(format_args!("{}: {error}", field.path));
+                    if !field.optional {
+                        return Ok(Outputs::none());
+                    }
+                }
+            }
+        }
+        Ok(output.into())
     }
 }
 

@@ -10,6 +10,7 @@
 //!   is brought back to a place in the file by the detector's [`Origin`].
 
 pub mod cel;
+mod compile;
 pub mod document;
 pub mod error;
 pub mod list;

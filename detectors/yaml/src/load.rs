@@ -13,12 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use detectors_api::definition::DetectorDefinition;
+
+use crate::cel::Environment;
+use crate::compile::Compiler;
 use crate::detector::{Origin, YamlDetector};
 use crate::document::Node;
 use crate::error::{Faults, FileError, Reason};
 use crate::list::{StringList, string_list};
 use crate::schema::item::Item;
-use crate::schema::{self, Draft};
+use crate::schema::{self, Draft, Places};
 use crate::source::Source;
 pub use files::MAX_FILE_SIZE;
 pub(crate) use files::read as read_file;
@@ -40,10 +44,61 @@ pub struct Loaded {
 #[must_use]
 pub fn load<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Loaded {
     let mut loader = Loader::default();
+    let mut directories: Vec<Directory> = Vec::new();
     for path in paths {
-        loader.path(path.as_ref());
+        let path = path.as_ref();
+        let whole = path.is_dir();
+        let directory = if whole { path } else { parent(path) };
+        let directory = Directory::find(&mut directories, directory);
+        if whole {
+            let listing = files::list(path);
+            loader.loaded.errors.extend(listing.errors);
+            loader.loaded.warnings.extend(listing.warnings);
+            directory.files.extend(listing.files);
+            directory.whole = true;
+        } else {
+            directory.files.push(path.to_owned());
+        }
+    }
+    for directory in directories {
+        loader.directory(directory);
     }
     loader.loaded
+}
+
+fn parent(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A directory and which of its files were asked for.
+struct Directory {
+    path: PathBuf,
+    /// The same without links.
+    canonical: PathBuf,
+    files: Vec<PathBuf>,
+    /// Whether all of its files were asked for.
+    whole: bool,
+}
+
+impl Directory {
+    /// The directory at `path`, new if it is not among `directories`.
+    fn find<'a>(directories: &'a mut Vec<Self>, path: &Path) -> &'a mut Self {
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let known = directories.iter().position(|known| known.canonical == canonical);
+        let index = known.unwrap_or_else(|| {
+            directories.push(Self {
+                path: path.to_owned(),
+                canonical,
+                files: Vec::new(),
+                whole: false,
+            });
+            directories.len() - 1
+        });
+        &mut directories[index]
+    }
 }
 
 #[derive(Default)]
@@ -82,46 +137,24 @@ struct Lists {
 }
 
 impl Loader {
-    fn path(&mut self, path: &Path) {
+    /// Takes the lists and then the detectors of a directory.
+    fn directory(&mut self, directory: Directory) {
         let (errors, warnings) = (self.loaded.errors.len(), self.loaded.warnings.len());
-        if path.is_dir() {
-            let listing = files::list(path);
-            self.loaded.errors.extend(listing.errors);
-            self.loaded.warnings.extend(listing.warnings);
-            let files: Vec<_> = listing.files.iter().filter_map(|file| self.read(file)).collect();
-            self.directory(files, Vec::new());
-        } else if let Some(file) = self.read(path) {
-            let siblings = match file.file_type {
-                Some(FileType::Detector) => siblings(path),
-                _ => Vec::new(),
-            };
-            self.directory(vec![file], siblings);
+        let mut files: Vec<_> = directory
+            .files
+            .iter()
+            .filter_map(|file| self.read(file))
+            .collect();
+        if !directory.whole
+            && files
+                .iter()
+                .any(|file| file.file_type == Some(FileType::Detector))
+        {
+            files.extend(self.other_lists(&directory.path));
         }
-        // Lists were read before detectors; people go through files by name.
-        self.loaded.errors[errors..].sort_by(|a, b| a.file.cmp(&b.file));
-        self.loaded.warnings[warnings..].sort_by(|a, b| a.file.cmp(&b.file));
-    }
-
-    /// Reads a file, unless it was read before.
-    fn read(&mut self, path: &Path) -> Option<Parsed> {
-        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if !self.seen.insert(canonical) {
-            return None;
-        }
-        match files::read(path) {
-            Ok(source) => Some(parse(source)),
-            Err(error) => {
-                self.loaded.errors.push(error);
-                None
-            }
-        }
-    }
-
-    /// Takes the lists and then the detectors of one directory. Of `siblings` only the lists are wanted.
-    fn directory(&mut self, files: Vec<Parsed>, siblings: Vec<Parsed>) {
         let mut lists = Lists::default();
         let mut others = Vec::new();
-        for file in siblings.into_iter().chain(files) {
+        for file in files {
             if file.file_type == Some(FileType::List) {
                 self.list(file, &mut lists);
             } else {
@@ -129,10 +162,48 @@ impl Loader {
             }
         }
         lists.usable.retain(|list| !lists.broken.contains(&list.name));
+        let values = lists.usable.iter();
+        let environment = Environment::new(
+            values
+                .map(|list| (list.name.clone(), Arc::clone(&list.values)))
+                .collect(),
+        );
         for file in others {
-            self.detector(file, &lists);
+            self.detector(file, &environment, &lists.broken);
         }
         self.loaded.lists.append(&mut lists.usable);
+        // Lists were read before detectors; people go through files by name.
+        self.loaded.errors[errors..].sort_by(|a, b| a.file.cmp(&b.file));
+        self.loaded.warnings[warnings..].sort_by(|a, b| a.file.cmp(&b.file));
+    }
+
+    /// Reads a file, unless it was read before.
+    fn read(&mut self, path: &Path) -> Option<Parsed> {
+        if !self.first_time(path) {
+            return None;
+        }
+        match files::read(path) {
+            Ok(source) => Some(parse(source)),
+            Err(reason) => {
+                self.loaded.errors.push(FileError::of_file(path, reason));
+                None
+            }
+        }
+    }
+
+    fn first_time(&mut self, path: &Path) -> bool {
+        self.seen
+            .insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+
+    /// The lists of a directory of which not all files were asked for. What else is in there is nobody's business.
+    fn other_lists(&mut self, directory: &Path) -> Vec<Parsed> {
+        let paths = files::list(directory).files;
+        let unread = paths.iter().filter(|path| self.first_time(path));
+        unread
+            .filter_map(|path| files::read(path).ok().map(parse))
+            .filter(|file| file.file_type == Some(FileType::List))
+            .collect()
     }
 
     fn list(&mut self, mut file: Parsed, lists: &mut Lists) {
@@ -166,20 +237,34 @@ impl Loader {
         self.report(file.faults, &file.source);
     }
 
-    fn detector(&mut self, mut file: Parsed, lists: &Lists) {
-        let _ = lists;
+    fn detector(&mut self, mut file: Parsed, environment: &Environment, broken: &BTreeSet<String>) {
         let root = file.root.as_ref().map(Item::root);
         let draft = root
             .filter(|_| file.file_type == Some(FileType::Detector))
             .and_then(|root| schema::detector(&root, &mut file.faults));
-        if let Some(Draft {
-            definition, places, ..
-        }) = draft
-        {
-            self.claim(&definition.id, &definition.event.name, &places, &mut file);
+        if let Some(draft) = draft {
+            let compiler = Compiler {
+                environment,
+                text: file.source.text(),
+                broken,
+            };
+            let conditions = draft.conditions.iter();
+            let conditions = conditions
+                .filter_map(|item| compiler.condition(item, &mut file.faults))
+                .collect();
+            let outputs = draft.outputs.into_iter();
+            let outputs = outputs
+                .filter_map(|draft| compiler.output(draft, &mut file.faults))
+                .collect();
+            let Draft {
+                definition, places, ..
+            } = draft;
+            self.claim(&definition, &places, &file.source, &mut file.faults);
             if file.faults.usable() {
                 self.loaded.detectors.push(YamlDetector {
                     definition,
+                    conditions,
+                    outputs,
                     origin: Origin {
                         source: Arc::new(file.source.clone()),
                         places: Arc::new(places),
@@ -191,18 +276,28 @@ impl Loader {
     }
 
     /// Takes an id and the name of a produced event, which no other file may have.
-    fn claim(&mut self, id: &str, event: &str, places: &schema::Places, file: &mut Parsed) {
+    fn claim(
+        &mut self,
+        definition: &DetectorDefinition,
+        places: &Places,
+        source: &Source,
+        faults: &mut Faults,
+    ) {
         for (what, part, name, taken) in [
-            ("id", "id", id, &mut self.ids),
-            ("event", "produced event", event, &mut self.events),
+            ("id", "id", &definition.id, &mut self.ids),
+            (
+                "event",
+                "produced event",
+                &definition.event.name,
+                &mut self.events,
+            ),
         ] {
             let at = places.part(part);
             if let Some(other) = taken.get(name) {
-                let (name, other) = (name.to_owned(), other.clone());
-                file.faults
-                    .add_at(at.offset, at.path, Reason::Taken { what, name, other });
+                let (name, other) = (name.clone(), other.clone());
+                faults.add_at(at.offset, at.path, Reason::Taken { what, name, other });
             } else {
-                taken.insert(name.to_owned(), place(&file.source, at.offset));
+                taken.insert(name.clone(), place(source, at.offset));
             }
         }
     }
@@ -238,18 +333,4 @@ fn file_type(root: &Item<'_>, faults: &mut Faults) -> Option<FileType> {
     root.any_mapping(faults)?
         .require("type", faults)?
         .choice("type", &CHOICES, faults)
-}
-
-/// The lists beside `file`.
-fn siblings(file: &Path) -> Vec<Parsed> {
-    let directory = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    files::list(directory)
-        .files
-        .iter()
-        .filter_map(|path| files::read(path).ok().map(parse))
-        .filter(|parsed| parsed.file_type == Some(FileType::List))
-        .collect()
 }

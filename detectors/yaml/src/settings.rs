@@ -55,7 +55,7 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Vec<FileError>> {
-        let source = read_file(path).map_err(|error| vec![error])?;
+        let source = read_file(path).map_err(|reason| vec![FileError::of_file(path, reason)])?;
         Self::parse(source)
     }
 

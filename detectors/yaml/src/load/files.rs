@@ -25,7 +25,9 @@ pub(super) fn list(directory: &Path) -> Listing {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {
-            listing.errors.push(unreadable(directory, &error));
+            listing
+                .errors
+                .push(FileError::of_file(directory, unreadable(error)));
             return listing;
         }
     };
@@ -33,7 +35,9 @@ pub(super) fn list(directory: &Path) -> Listing {
     for entry in entries {
         match entry {
             Ok(entry) => paths.push((entry.file_name(), entry.path())),
-            Err(error) => listing.errors.push(unreadable(directory, &error)),
+            Err(error) => listing
+                .errors
+                .push(FileError::of_file(directory, unreadable(error))),
         }
     }
     paths.sort();
@@ -59,12 +63,10 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 /// Reads a file, through links. Pipes and devices are refused: reading them may never end.
-pub(crate) fn read(path: &Path) -> Result<Source, FileError> {
-    let refuse = |reason| Err(FileError::of_file(path, reason));
-    let unreadable = |error: std::io::Error| unreadable(path, &error);
+pub(crate) fn read(path: &Path) -> Result<Source, Reason> {
     // Before opening: a pipe that nobody writes to would block.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return refuse(Reason::NotAFile);
+        return Err(Reason::NotAFile);
     }
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
@@ -72,18 +74,15 @@ pub(crate) fn read(path: &Path) -> Result<Source, FileError> {
     file.take(MAX_FILE_SIZE + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE_SIZE {
-        return refuse(Reason::TooLarge {
-            size: size.max(bytes.len() as u64),
-        });
+    let read = bytes.len() as u64;
+    if read > MAX_FILE_SIZE {
+        return Err(Reason::TooLarge { size: size.max(read) });
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(path, text)),
-        Err(_) => refuse(Reason::NotText),
-    }
+    let text = String::from_utf8(bytes).map_err(|_| Reason::NotText)?;
+    Ok(Source::new(path, text))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
+fn unreadable(error: std::io::Error) -> Reason {
     let message = error.to_string();
-    FileError::of_file(path, Reason::Unreadable { message })
+    Reason::Unreadable { message }
 }

@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use detectors_api::definition::{
     DetectorDefinition, EnrichmentRequirement, EventRequirement, StoreRequirement,
 };
-use detectors_api::stores::Store;
 
 use super::item::Item;
 use super::places::Places;
 use super::values::{RECORDED, architecture, dependency, enrichment, versions};
 use crate::document::Kind;
-use crate::error::{Faults, Reason, did_you_mean};
+use crate::error::{Faults, Reason};
 
 const KEYS: [&str; 6] = [
     "events",
@@ -151,19 +150,9 @@ fn store<'d>(
     let mapping = item.mapping(&["name", "dependency"], faults)?;
     let dependency = dependency(&mapping, faults);
     let (name, item) = super::name(&mapping, "datastore", names, faults)?;
-    let Some(store) = Store::from_name(name) else {
-        let reason = Reason::Unknown {
-            what: "datastore",
-            value: name.to_owned(),
-        };
-        let known = Store::ALL.map(Store::name);
-        let hint = did_you_mean(name, known).unwrap_or_else(|| format!("one of: {}", known.join(", ")));
-        item.report(faults, reason).hint(hint);
-        return None;
-    };
     places.add(format!("store {name}"), &item);
     Some(StoreRequirement {
-        name: store.name().to_owned(),
+        name: name.to_owned(),
         dependency,
     })
 }
