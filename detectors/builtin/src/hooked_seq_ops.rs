@@ -51,14 +51,23 @@ impl EventDetector for HookedSeqOpsDetector {
         let functions = LISTS
             .iter()
             .flat_map(|list| FUNCTIONS.map(|function| format!("{list}_{function}")));
+        if let Some(surplus) = addresses.get(LISTS.len() * FUNCTIONS.len()..)
+            && surplus.iter().any(|address| *address != 0)
+        {
+            cx.warn("there are more addresses than known functions: the rest is left out");
+        }
         let mut hooks = BTreeMap::new();
         for (function, address) in functions.zip(addresses) {
             // The sensor leaves out the kernel's own.
             if address == 0 {
                 continue;
             }
-            let Ok(symbols) = cx.stores().kernel_symbols().resolve_symbol_by_address(address) else {
-                continue;
+            let symbols = match cx.stores().kernel_symbols().resolve_symbol_by_address(address) {
+                Ok(symbols) => symbols,
+                Err(error) => {
+                    cx.warn(format_args!("{function} leads to {address:#x}: {error}"));
+                    continue;
+                }
             };
             // Of several names the first one will do: they are the same function.
             if let Some(symbol) = symbols.first() {
@@ -78,7 +87,9 @@ impl EventDetector for HookedSeqOpsDetector {
 
 #[cfg(test)]
 mod tests {
-    use detectors_api::testkit::TestEvent;
+    use detectors_api::detector::Notes;
+    use detectors_api::stores::NullStores;
+    use detectors_api::testkit::{TestEvent, batches};
 
     use super::*;
     use crate::testing::detect_in_kernel;
@@ -128,7 +139,7 @@ ffffffffc0002000 t hidden_next\t[rootkit]
     }
 
     #[test]
-    fn what_has_no_name_or_no_place_is_left_out() {
+    fn what_has_no_name_or_no_place_is_left_out_with_a_warning() {
         let mut addresses = [0; 26];
         (addresses[0], addresses[24]) = (SHOW + 8, SHOW);
         assert_eq!(hooks(found(&addresses)), []);
@@ -138,6 +149,22 @@ ffffffffc0002000 t hidden_next\t[rootkit]
             .map(|(function, ..)| function)
             .collect();
         assert_eq!(functions, ["tcp4_seq_ops_start"]);
+
+        let notes = Notes::default();
+        let cx = Context::new(&NullStores).noting(&notes);
+        let batches = batches(&[found(&addresses)]);
+        let outputs = HookedSeqOpsDetector.on_event(&batches[0].event(0), &cx);
+        assert_eq!(outputs, Ok(Outputs::none()));
+        let warnings = notes.into_kept();
+        let beginnings = [
+            "there are more addresses than known functions",
+            "tcp4_seq_ops_show leads to 0xffffffffc0001008: ",
+            "tcp4_seq_ops_start leads to 0xffffffffc0001000: ",
+        ];
+        assert_eq!(warnings.len(), beginnings.len());
+        for (warning, beginning) in warnings.iter().zip(beginnings) {
+            assert!(warning.starts_with(beginning), "{warning}");
+        }
     }
 
     #[test]
