@@ -21,7 +21,7 @@ use crate::detectors::{self, Adjustments, Chosen, Form, Offer};
 use crate::enrichment::EnrichmentArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{Destination, terminal_width};
-use crate::stores::StoreFiles;
+use crate::stores::{self, StoreFiles};
 
 /// Record this machine, or one command, into a capture.
 ///
@@ -255,9 +255,15 @@ fn chosen(args: &Args, config: &live::Config, enriched: bool) -> Result<Option<C
         .filter(|(_, recorded)| *recorded)
         .map(|(name, _)| name.to_owned())
         .collect();
+    let mut known = Stores::new();
+    for input in &config.inputs {
+        known.add_input(input.clone()).map_err(Failure::bad_input)?;
+    }
+    let mut available = stores::names(&known);
+    available.extend(config.stores().into_iter().map(String::from));
     let offer = Offer {
         enrichments: &enrichments,
-        stores: config.stores(),
+        stores: available,
         architecture: std::env::consts::ARCH,
     };
     detectors::engine(&args.detectors, &args.adjustments, offer).map(Some)

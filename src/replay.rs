@@ -12,7 +12,7 @@ use crate::detectors::{self, Adjustments, Chosen, Form, Offer};
 use crate::exit::{Exit, Failure};
 use crate::moment::{self, Moment};
 use crate::output::{Destination, terminal_width, write_json};
-use crate::stores::StoreFiles;
+use crate::stores::{self, StoreFiles};
 use crate::{opened, progress};
 
 /// Run detectors over a capture
@@ -141,8 +141,9 @@ fn range(args: &Args, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Fai
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let reader = opened::open(&args.capture)?;
     let seq = range(args, &reader)?;
-    let stores = reader
-        .stores_with(*seq.start(), args.stores.load()?)
+    let brought = args.stores.load()?;
+    let mut stores = reader
+        .stores_with(*seq.start(), brought.clone())
         .map_err(opened::failure)?;
     let output = args.output.unwrap_or(if args.destination.is_terminal() {
         OutputForm::Table
@@ -152,7 +153,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let header = &reader.manifest().header;
     let offer = Offer {
         enrichments: &header.enrichments,
-        stores: stores.available().collect(),
+        stores: stores::names(&stores),
         architecture: &header.host.architecture,
     };
     let Chosen {
@@ -189,6 +190,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         hidden: helpers,
         ..Options::default()
     };
+    let wanted = replay::stores_for(&reader, &engine, &options);
+    if stores.settled() > wanted {
+        stores = reader.stores_with(wanted, brought).map_err(opened::failure)?;
+    }
     let bar = progress::bar(reader.manifest().seq.map(|seq| seq.last), "replay");
     let engine = pool
         .install(|| {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use detectors_stores::Input;
+use detectors_api::stores::Stores as _;
 use detectors_stores::custom;
+use detectors_stores::{Input, Stores};
 
 use crate::exit::Failure;
 
@@ -34,4 +35,10 @@ impl StoreFiles {
             })
             .collect()
     }
+}
+
+/// The names of all stores that can be asked from the beginning.
+pub(crate) fn names(stores: &Stores) -> Vec<String> {
+    let start = stores.at(stores.settled(), 0);
+    start.list().into_iter().map(str::to_owned).collect()
 }

@@ -21,5 +21,5 @@ pub use live::LiveDetection;
 pub use output::{Format, Writer, Written};
 pub use provenance::{DetectorRun, Provenance};
 pub use rows::{detection_rows, detection_schema};
-pub use run::{Options, run};
+pub use run::{Options, run, stores_for};
 pub use table::{severity_name, table};

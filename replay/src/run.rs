@@ -35,14 +35,33 @@ impl Default for Options {
     }
 }
 
+/// The sequence number for which [`run`] wants the stores of a capture ([`CaptureReader::stores`]): the first of the range;
+/// but if a detector remembers, the first of the capture, because what it remembers depends on all events before the range.
+#[must_use]
+pub fn stores_for(reader: &CaptureReader, engine: &Engine, options: &Options) -> u64 {
+    let from = *options.seq.start();
+    if engine.is_stateful() {
+        from.min(first(reader))
+    } else {
+        from
+    }
+}
+
+/// The first sequence number of a capture.
+fn first(reader: &CaptureReader) -> u64 {
+    let mut ranges = reader.segments().iter().filter_map(|segment| segment.seq);
+    ranges.next().map_or(0, |seq| seq.first)
+}
+
 /// Runs `engine` over `reader`'s capture and hands its detections to `sink`, in order. Gives back the engine, for its counts.
 ///
-/// `stores` are the capture's ([`CaptureReader::stores`]) for the first sequence number of the range, or for one before it.
-/// Events are read a window at a time, in parallel, on the current rayon pool. `progress` is told how many sequence numbers are
-/// done.
+/// `stores` are the capture's for [`stores_for`], or for an earlier sequence number. What happened before the range goes into
+/// the stores, and into the states of stateful detectors, so that the detections are those that a run over the whole capture
+/// finds in the range. Events are read a window at a time, in parallel, on the current rayon pool. `progress` is told how many
+/// sequence numbers are done.
 ///
 /// # Errors
-/// If the capture cannot be read, or `sink` fails.
+/// If the capture cannot be read, or `sink` fails, or `stores` begin too late for stateful detectors.
 pub fn run(
     reader: &CaptureReader,
     mut engine: Engine,
@@ -57,15 +76,30 @@ pub fn run(
     for_all.sort_unstable();
     for_all.dedup();
     let for_all: Vec<String> = for_all.into_iter().map(str::to_owned).collect();
-    let for_stores: Vec<String> = for_stores.into_iter().map(str::to_owned).collect();
+    let mut for_memory = for_stores;
+    if engine.is_stateful() {
+        for_memory.extend(engine.warm_up_events());
+        for_memory.sort_unstable();
+        for_memory.dedup();
+    }
+    let for_memory: Vec<String> = for_memory.into_iter().map(str::to_owned).collect();
 
     let (from, to) = (*options.seq.start(), *options.seq.end());
-    // What happened before only matters to the stores.
+    if stores.settled() > stores_for(reader, &engine, options) {
+        return Err(Error::LateStores {
+            settled: stores.settled(),
+            wanted: stores_for(reader, &engine, options),
+        });
+    }
+    // What happened before only matters to the stores, and to what detectors remember.
     if let Some(before) = from.checked_sub(1) {
         for window in reader.windows(stores.settled()..=before, options.window) {
-            let batches = read(reader, &for_stores, &window, options.batch_size)?;
-            stores.advance(&batches, window.end() + 1)?;
-            stores.compact(from);
+            let batches = read(reader, &for_memory, &window, options.batch_size)?;
+            let end = window.end().saturating_add(1);
+            stores.advance(&batches, end)?;
+            engine.warm_up(&batches, &stores);
+            stores.compact(end);
+            progress(*window.end());
         }
     }
     for window in reader.windows(from..=to, options.window) {

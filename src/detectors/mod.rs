@@ -72,8 +72,8 @@ impl Adjustments {
 pub(crate) struct Offer<'a> {
     /// What was added to the events while they were recorded.
     pub(crate) enrichments: &'a [String],
-    /// The stores.
-    pub(crate) stores: Vec<Store>,
+    /// The names of the stores.
+    pub(crate) stores: Vec<String>,
     /// Where the events were recorded, as `uname -m`; empty if unknown.
     pub(crate) architecture: &'a str,
 }
