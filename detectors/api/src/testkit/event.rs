@@ -261,6 +261,14 @@ impl TestEvent {
         self
     }
 
+    /// The entity id of the acting process; 0 without one.
+    #[must_use]
+    pub fn entity_id(&self) -> u32 {
+        let workload = self.recorded.event.workload.as_ref();
+        let process = workload.and_then(|workload| workload.process.as_ref());
+        process.and_then(|process| process.unique_id).unwrap_or_default()
+    }
+
     /// The event as a recorder would have it.
     #[must_use]
     pub fn to_recorded(&self) -> RecordedEvent {

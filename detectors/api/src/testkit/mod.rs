@@ -1,6 +1,8 @@
-//! For the tests of detectors: events made by hand, and calls without an engine.
+//! For the tests of detectors: events made by hand, stores that say what a test wants, and calls without an engine.
 //!
-//! Everything here panics on misuse, with a text that says what to change: it is for tests.
+//! Everything here panics on misuse, with a text that says what to change: it is for tests. [`call`] asks a stateless detector about
+//! one event; [`Direct`] starts a detector of either kind, with settings and [`MockStores`]. What the engine adds (filters,
+//! requirements, chains, auto-population) is tested with the harness of the engine's own test kit.
 //!
 //! ```
 //! use detectors_api::prelude::*;
@@ -16,9 +18,11 @@
 //! assert_eq!(outputs.len(), 1);
 //! ```
 
+mod direct;
 mod event;
 mod stores;
 
+pub use direct::{Direct, Started};
 pub use event::TestEvent;
 pub use stores::MockStores;
 

@@ -39,6 +39,8 @@
 //! ```
 
 mod explain;
+#[cfg(doctest)]
+mod guides;
 mod harness;
 mod run;
 mod text;
