@@ -19,7 +19,7 @@ pub(super) enum Type {
     Timestamp,
     Duration,
     /// A type, as a value.
-    Type,
+    Kind,
     /// A number that may be null: a wrapper of protobuf.
     Nullable(Box<Type>),
     List(Box<Type>),
@@ -74,7 +74,7 @@ impl Type {
         let orderable = |ty: &Self| {
             !matches!(
                 ty,
-                Self::Null | Self::Type | Self::List(_) | Self::Map(..) | Self::Message(_)
+                Self::Null | Self::Kind | Self::List(_) | Self::Map(..) | Self::Message(_)
             )
         };
         orderable(self) && orderable(other) && self.comparable(other)
@@ -109,7 +109,7 @@ impl fmt::Display for Type {
             Self::Bytes => "bytes",
             Self::Timestamp => "google.protobuf.Timestamp",
             Self::Duration => "google.protobuf.Duration",
-            Self::Type => "type",
+            Self::Kind => "type",
             Self::Nullable(inner) => return write!(f, "wrapper({inner})"),
             Self::List(element) => return write!(f, "list({element})"),
             Self::Map(key, value) => return write!(f, "map({key}, {value})"),

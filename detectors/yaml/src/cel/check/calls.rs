@@ -1,12 +1,13 @@
 //! Calls: macros, functions, and functions with dotted names.
 
 use super::names::dotted;
-use super::{Checked, Checker, suggest};
+use super::{Checked, Checker};
 use crate::cel::CelError;
 use crate::cel::functions::{self, Form, Function, time};
 use crate::cel::program::Node;
 use crate::cel::syntax::Expr;
 use crate::cel::types::Type;
+use crate::error::did_you_mean;
 
 impl Checker<'_> {
     pub(super) fn call(
@@ -43,7 +44,7 @@ impl Checker<'_> {
     fn unknown(&mut self, offset: usize, name: &str) -> Checked {
         let error = CelError::new(offset, format!("there is no function `{name}`"));
         let known = functions::names().chain(super::macros::NAMES);
-        let hint = suggest::similar(name, known).map(|name| format!("did you mean `{name}`?"));
+        let hint = did_you_mean(name, known);
         self.refuse(CelError { hint, ..error })
     }
 
@@ -104,12 +105,11 @@ fn mismatch(offset: usize, function: &Function, member: bool, args: &[Checked]) 
     let written = write(name, member, &given);
     let forms: Vec<_> = function.forms.iter().map(|form| form.show(name)).collect();
     let error = CelError::new(offset, format!("there is no {written}"));
-    let unsigned = function.forms.iter().any(|form| {
-        let fits = |param: &Type, arg: &Checked| {
-            param.accepts(&arg.ty) || matches!((param, &arg.ty), (Type::UInt, Type::Int))
-        };
-        form.params.len() == args.len() && form.params.iter().zip(args).all(|(param, arg)| fits(param, arg))
-    });
+    let signed = |(param, arg): (&Type, &Checked)| matches!((param, &arg.ty), (Type::UInt, Type::Int));
+    let unsigned = function
+        .forms
+        .iter()
+        .any(|form| form.params.iter().zip(args).any(signed));
     let hint = format!("there is {}", forms.join(", "));
     if unsigned && function.forms.len() == 1 {
         return error.hint(format!("{hint}; an unsigned number ends in `u`: 1u, or uint(x)"));

@@ -6,7 +6,6 @@ mod calls;
 mod macros;
 mod names;
 mod operators;
-mod suggest;
 
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use super::program::{Constant, Node, Part, ReadFn, Texts};
 use super::syntax::{Expr, Kind};
 use super::types::Type;
 use super::{CelError, Environment, model};
+use crate::error::did_you_mean;
 
 /// Most problems that are told.
 const MAX_ERRORS: usize = 20;
@@ -260,7 +260,8 @@ impl Checker<'_> {
                 return self.refuse(CelError::new(offset, message));
             }
         };
-        if !wanted.accepts(&index.ty) && !(wanted.is_number() && index.ty.is_number()) {
+        let both_numbers = wanted.is_number() && index.ty.is_number();
+        if !both_numbers && !wanted.accepts(&index.ty) {
             let message = format!("the index must be {wanted}, this is {}", index.ty);
             return self.refuse(CelError::new(index_offset, message));
         }
@@ -322,9 +323,7 @@ fn texts(node: &Node) -> Option<Arc<Texts>> {
 fn no_member(descriptor: &Descriptor, offset: usize, member: &str) -> CelError {
     let names = || descriptor.members.iter().map(|member| member.name);
     let aliases = descriptor.aliases.iter().map(|(alias, _)| *alias);
-    let hint = match suggest::similar(member, names().chain(aliases)) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("it has: {}", names().collect::<Vec<_>>().join(", ")),
-    };
+    let hint = did_you_mean(member, names().chain(aliases))
+        .unwrap_or_else(|| format!("it has: {}", names().collect::<Vec<_>>().join(", ")));
     CelError::new(offset, format!("{} has no member `{member}`", descriptor.name)).hint(hint)
 }

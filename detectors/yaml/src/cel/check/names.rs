@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Checked, Checker, Path, suggest};
+use super::{Checked, Checker, Path};
 use crate::cel::model::{ENUMS, TYPES, event_descriptor, workload_descriptor};
 use crate::cel::program::{Constant, Node};
 use crate::cel::syntax::{Expr, Kind};
 use crate::cel::types::Type;
 use crate::cel::{CelError, functions};
+use crate::error::did_you_mean;
 
 /// The variables that are always declared.
 pub(super) const VARIABLES: [&str; 3] = ["event", "workload", "timestamp"];
@@ -60,7 +61,7 @@ impl Checker<'_> {
         } else {
             let known = VARIABLES.into_iter().chain(lists);
             let known = known.chain(self.locals.iter().map(|(local, _)| local.as_str()));
-            suggest::similar(name, known).map(|name| format!("did you mean `{name}`?"))
+            did_you_mean(name, known)
         };
         let hint = hint.or_else(|| list_hint(name));
         let error = CelError::new(offset, format!("undeclared reference to `{name}`"));
@@ -112,7 +113,7 @@ fn type_name(name: &str) -> Option<Checked> {
         .copied()
         .chain(messages)
         .find(|known| *known == name)?;
-    Some(Checked::constant(Constant::Type(name), Type::Type))
+    Some(Checked::constant(Constant::Type(name), Type::Kind))
 }
 
 /// What may be missing if `name` looks like the name of a list.

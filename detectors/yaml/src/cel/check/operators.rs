@@ -105,7 +105,7 @@ fn hint(operator: Operator, left: (&Type, &Expr), right: (&Type, &Expr)) -> Opti
         };
         return Some(format!("{other} is never null: what is unset reads as {empty}"));
     }
-    if a.is_number() && b.is_number() {
+    if operator != Operator::In && a.is_number() && b.is_number() {
         let literal =
             [(a, right), (b, left)]
                 .into_iter()

@@ -57,12 +57,6 @@ impl<'a> Evaluation<'a> {
         self.scope.stores
     }
 
-    /// Steps that were taken.
-    #[cfg(test)]
-    pub(super) fn steps(&self) -> u64 {
-        self.limit - self.left
-    }
-
     /// Takes steps.
     pub(super) fn charge(&mut self, steps: usize) -> Result<(), EvalError> {
         match self.left.checked_sub(steps as u64) {
@@ -252,7 +246,7 @@ impl<'a> Evaluation<'a> {
                 .position(name)
                 .map(|member| message.get(member))),
             Val::Null => Ok(None),
-            other => Err(no_overload("_._", &[other.clone()])),
+            other => Err(no_overload("_._", std::slice::from_ref(other))),
         }
     }
 
@@ -268,7 +262,7 @@ impl<'a> Evaluation<'a> {
                 .map(|member| message.has(member))
                 .ok_or_else(|| EvalError::NoSuchKey(name.into())),
             Val::Null => Err(EvalError::NoSuchKey(name.into())),
-            other => Err(no_overload("has", &[other.clone()])),
+            other => Err(no_overload("has", std::slice::from_ref(other))),
         }
     }
 

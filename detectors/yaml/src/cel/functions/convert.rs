@@ -30,7 +30,7 @@ pub(super) fn functions() -> Vec<Function> {
         conversion("timestamp", timestamp, Timestamp, &[Timestamp, String, Int]),
         conversion("duration", duration, Duration, &[Duration, String, Int]),
         conversion("dyn", |_, args| argument("dyn", args).cloned(), Dyn, &[Dyn]),
-        conversion("type", type_of, Type::Type, &[Dyn]),
+        conversion("type", type_of, Type::Kind, &[Dyn]),
     ]
 }
 

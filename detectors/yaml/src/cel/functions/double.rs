@@ -18,7 +18,7 @@ pub(super) fn to_int(value: f64) -> Option<i64> {
 )]
 pub(super) fn to_uint(value: f64) -> Option<u64> {
     const LIMIT: f64 = 18_446_744_073_709_551_616.0;
-    (value >= 0.0 && value < LIMIT).then_some(value as u64)
+    (0.0..LIMIT).contains(&value).then_some(value as u64)
 }
 
 /// The shortest decimal that reads as `value`: like `1.5`, and like `1e+06` where the exponent is below -4 or above 5.

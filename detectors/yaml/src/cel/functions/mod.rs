@@ -3,12 +3,13 @@
 mod convert;
 mod double;
 mod paths;
+mod re2;
 mod sizes;
 mod stores;
 mod texts;
 pub(super) mod time;
 
-pub(super) use texts::regex;
+pub(super) use re2::regex;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

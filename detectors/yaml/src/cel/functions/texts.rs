@@ -1,15 +1,12 @@
 //! Functions of texts.
 
-use regex::{Regex, RegexBuilder};
-
+use super::re2::regex;
 use super::{Function, Run, no_overload};
 use crate::cel::EvalError;
 use crate::cel::eval::Evaluation;
 use crate::cel::types::Type;
 use crate::cel::value::{Text, Val};
 
-/// Most bytes that a compiled regular expression may take.
-const REGEX_SIZE: usize = 1 << 20;
 /// Steps that compiling a regular expression counts as, for each of its bytes.
 const REGEX_COMPILE: usize = 500;
 
@@ -30,15 +27,6 @@ pub(super) fn functions() -> Vec<Function> {
         map("upper", upper),
         map("lower", lower),
     ]
-}
-
-/// A regular expression in the syntax of RE2, as far as it can match in linear time and bounded space.
-pub(in crate::cel) fn regex(pattern: &str) -> Result<Regex, EvalError> {
-    RegexBuilder::new(pattern)
-        .size_limit(REGEX_SIZE)
-        .dfa_size_limit(REGEX_SIZE)
-        .build()
-        .map_err(|error| EvalError::Regex(error.to_string().into()))
 }
 
 macro_rules! tests {

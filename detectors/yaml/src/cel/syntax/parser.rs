@@ -86,7 +86,7 @@ impl Parser {
                     .hint("split it into several conditions"),
             );
         }
-        let depth = 1 + kind.children().map(|child| child.depth).max().unwrap_or(0);
+        let depth = 1 + kind.deepest_child();
         if depth > MAX_DEPTH {
             return Err(too_deep(offset));
         }
@@ -312,18 +312,24 @@ impl Parser {
 }
 
 impl Kind {
-    fn children(&self) -> impl Iterator<Item = &Expr> {
-        let (boxed, slice, entries): ([Option<&Expr>; 2], &[Expr], &[(Expr, Expr)]) = match self {
-            Self::Select(a, _) | Self::Not(a) | Self::Negate(a) => ([Some(a), None], &[], &[]),
-            Self::Index(a, b) | Self::Binary(_, a, b) => ([Some(a), Some(b)], &[], &[]),
-            Self::Call { target, args, .. } => ([target.as_deref(), None], args, &[]),
-            Self::List(items) | Self::All(items) | Self::Any(items) => ([None; 2], items, &[]),
-            Self::Map(entries) => ([None; 2], &[], entries),
-            Self::Conditional(parts) => ([None; 2], parts.as_slice(), &[]),
-            _ => ([None; 2], &[], &[]),
-        };
-        let entries = entries.iter().flat_map(|(key, value)| [key, value]);
-        boxed.into_iter().flatten().chain(slice).chain(entries)
+    /// The deepest of the nodes under it; 0 if there are none.
+    fn deepest_child(&self) -> u16 {
+        let deepest = |nodes: &[Expr]| nodes.iter().map(|node| node.depth).max().unwrap_or(0);
+        match self {
+            Self::Select(operand, _) | Self::Not(operand) | Self::Negate(operand) => operand.depth,
+            Self::Index(a, b) | Self::Binary(_, a, b) => a.depth.max(b.depth),
+            Self::Call { target, args, .. } => target
+                .as_ref()
+                .map_or(0, |target| target.depth)
+                .max(deepest(args)),
+            Self::List(items) | Self::All(items) | Self::Any(items) => deepest(items),
+            Self::Map(entries) => {
+                let deepest = entries.iter().map(|(key, value)| key.depth.max(value.depth));
+                deepest.max().unwrap_or(0)
+            }
+            Self::Conditional(parts) => deepest(parts.as_slice()),
+            _ => 0,
+        }
     }
 }
 
