@@ -81,7 +81,7 @@ fn steps_depend_on_nothing_but_the_event() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn no_text_makes_it_panic(source in ".{0,200}") {

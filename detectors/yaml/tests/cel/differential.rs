@@ -132,7 +132,7 @@ fn bool(depth: u32) -> BoxedStrategy<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn values_are_the_same(source in prop_oneof![bool(4), int(4), list(3), text(3)]) {
