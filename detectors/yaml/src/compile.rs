@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use detectors_api::catalogue::catalogue;
+use detectors_api::definition::DetectorDefinition;
+
 use crate::cel::{CelError, Environment, Program};
 use crate::detector::{Condition, OutputField};
 use crate::document::Kind;
-use crate::error::{Faults, Reason};
+use crate::error::{Faults, Reason, did_you_mean};
 use crate::schema::OutputDraft;
 use crate::schema::item::Item;
 
@@ -16,6 +19,24 @@ pub(crate) struct Compiler<'l> {
     pub(crate) text: &'l str,
     /// Names of lists that are wrong, and so not in the environment.
     pub(crate) broken: &'l BTreeSet<String>,
+    /// What [`known_fields`] tells.
+    pub(crate) fields: Option<BTreeSet<&'static str>>,
+}
+
+/// The fields of the events that a detector consumes. `None` if it consumes other detectors' events, which are not known
+/// before registration.
+pub(crate) fn known_fields(definition: &DetectorDefinition) -> Option<BTreeSet<&'static str>> {
+    let mut fields = BTreeSet::new();
+    for event in &definition.events {
+        fields.extend(
+            catalogue()
+                .get(&event.name)?
+                .fields
+                .iter()
+                .map(|field| field.name),
+        );
+    }
+    Some(fields)
 }
 
 impl Compiler<'_> {
@@ -49,7 +70,10 @@ impl Compiler<'_> {
             return None;
         };
         let errors = match compile(self.environment, &scalar.value) {
-            Ok(program) => return Some(program),
+            Ok(program) => {
+                self.check_fields(item, &scalar.value, faults);
+                return Some(program);
+            }
             Err(errors) => errors,
         };
         for error in errors {
@@ -63,6 +87,22 @@ impl Compiler<'_> {
         None
     }
 
+    /// Warns of `getEventData("…")` with a name that no event of the detector has: it is always null.
+    fn check_fields(&self, item: &Item<'_>, expression: &str, faults: &mut Faults) {
+        let Some(fields) = &self.fields else { return };
+        for (start, name) in names_read(expression) {
+            if !fields.contains(name) {
+                let offset = item.node.locate(self.text, start);
+                let name = name.to_owned();
+                let hint = did_you_mean(&name, fields.iter().copied());
+                faults
+                    .add_at(offset, item.path.clone(), Reason::UnknownField { name })
+                    .hint_some(hint)
+                    .harmless();
+            }
+        }
+    }
+
     /// A name is unknown because its list is wrong.
     fn broken_list(&self, expression: &str, offset: usize) -> Option<String> {
         let rest = expression.get(offset..)?;
@@ -71,5 +111,36 @@ impl Compiler<'_> {
         self.broken
             .contains(name)
             .then(|| format!("the list {name} is not there, because it is wrong itself"))
+    }
+}
+
+/// The names in calls of the form `getEventData("name")`, with their offsets.
+fn names_read(expression: &str) -> impl Iterator<Item = (usize, &str)> {
+    const CALL: &str = "getEventData(";
+    expression.match_indices(CALL).filter_map(|(at, _)| {
+        let argument = expression[at + CALL.len()..].trim_start();
+        let quote = argument.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        let name = &argument[1..];
+        let length = name.find(quote).filter(|end| !name[..*end].contains('\\'))?;
+        name[length + 1..].trim_start().starts_with(')').then_some(())?;
+        Some((expression.len() - name.len(), &name[..length]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_plain_calls() {
+        let found: Vec<_> =
+            names_read(r#"getEventData("a") > getEventData( 'b' ) + getEventData(event, "c")"#)
+                .map(|(offset, name)| (offset, name.to_owned()))
+                .collect();
+        assert_eq!(found, [(14, "a".to_owned()), (35, "b".to_owned())]);
+        assert_eq!(
+            names_read(r#"getEventData("a" + "b") getEventData("a"#).count(),
+            0
+        );
     }
 }

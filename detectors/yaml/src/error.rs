@@ -163,6 +163,12 @@ pub enum Reason {
         /// Its name.
         name: String,
     },
+    /// A field that none of the detector's events has.
+    #[error("no event that the detector asks for has a field {name}; it is always null")]
+    UnknownField {
+        /// Its name.
+        name: String,
+    },
     /// An expression cannot be used.
     #[error("{message}")]
     Expression {

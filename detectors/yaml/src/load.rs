@@ -16,7 +16,7 @@ use std::sync::Arc;
 use detectors_api::definition::DetectorDefinition;
 
 use crate::cel::Environment;
-use crate::compile::Compiler;
+use crate::compile::{Compiler, known_fields};
 use crate::detector::{Origin, YamlDetector};
 use crate::document::Node;
 use crate::error::{Faults, FileError, Reason};
@@ -247,6 +247,7 @@ impl Loader {
                 environment,
                 text: file.source.text(),
                 broken,
+                fields: known_fields(&draft.definition),
             };
             let conditions = draft.conditions.iter();
             let conditions = conditions

@@ -197,3 +197,20 @@ fn a_warning_leaves_a_detector_usable() {
         ["a.yaml:6:25: auto_populate.threat: it has no effect: the detector has no threat"]
     );
 }
+
+#[test]
+fn a_field_that_no_event_has_is_told() {
+    let directory = directory(&[("a.yaml", detector("a", "getEventData(\"pathnam\") != \"x\""))]);
+    let loaded = load([directory.path()]);
+    assert_eq!(ids(&loaded), ["a"]);
+    let [warning] = &loaded.warnings[..] else {
+        panic!("there is one warning: {:?}", loaded.warnings);
+    };
+    assert_eq!(
+        (
+            warning.position.map(|at| (at.line, at.column)),
+            warning.hint.as_deref()
+        ),
+        (Some((5, 28)), Some("did you mean pathname?"))
+    );
+}

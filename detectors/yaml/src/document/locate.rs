@@ -141,7 +141,6 @@ fn escape(text: &str) -> Option<(char, usize)> {
 #[cfg(test)]
 mod tests {
     use super::super::{Kind, Node};
-    use super::*;
     use crate::error::Faults;
 
     /// The line and column of `needle`'s first character in the value of the document's key `c`.

@@ -59,8 +59,8 @@ pub(super) fn version(item: &Item<'_>, faults: &mut Faults) -> Option<Version> {
     let value = item.text(faults)?;
     let parts: Vec<_> = value.trim().split('.').collect();
     let digits = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let version = Version::parse(value.trim())
-        .filter(|_| (2..=3).contains(&parts.len()) && parts.iter().all(|part| digits(&part)));
+    let version =
+        Version::parse(value.trim()).filter(|_| (2..=3).contains(&parts.len()) && parts.iter().all(digits));
     if version.is_none() {
         let reason = Reason::Malformed {
             what: "version",
