@@ -13,11 +13,15 @@ use support::{briefs, read, register, run};
 fn detectors(inputs: &[(&str, &str)]) -> Vec<YamlDetector> {
     let directory = tempfile::tempdir().expect("a directory can be made");
     for (name, input) in inputs {
+        let depth = match *input {
+            "sched_process_exec" => "1",
+            _ => "getEventData(\"depth\") + 1",
+        };
         let text = format!(
             "type: detector\nid: {name}\nproduced_event:\n  name: {name}\n  version: 1.0\n  \
              fields: [{{name: depth, type: int}}]\nrequirements:\n  events:\n    - name: {input}\n\
              output:\n  fields:\n    - name: depth\n      \
-             expression: 'hasData(\"depth\") ? getEventData(\"depth\") + 1 : 1'\n"
+             expression: '{depth}'\n"
         );
         let path = directory.path().join(format!("{name}.yaml"));
         fs::write(path, text).expect("a file can be written");
