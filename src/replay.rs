@@ -24,6 +24,8 @@ use crate::{opened, progress};
 Examples:
   tracee-cap replay incident.tcap
   tracee-cap replay incident.tcap --detectors TRC-105,ld_preload -o ndjson | jq .workload.process
+  tracee-cap replay incident.tcap --detectors 'builtin,./rules' --disable 'TRC-10?'
+  tracee-cap replay incident.tcap --in ./rules --detectors 'severity>=high'
   tracee-cap replay incident.tcap --from 2026-05-01T12:00 --to +10m
   tracee-cap replay incident.tcap --fail-on high --provenance run.json -w detections.ndjson")]
 pub(crate) struct Args {

@@ -34,6 +34,9 @@ pub(crate) struct Adjustments {
     /// Detectors that do not run: words as for --detectors; may be repeated
     #[arg(long, value_name = "WORDS", value_delimiter = ',')]
     disable: Vec<String>,
+    /// Files and directories of detectors to choose from besides those of this program; may be repeated
+    #[arg(long = "in", value_name = "PATH", value_delimiter = ',')]
+    paths: Vec<PathBuf>,
     /// Settings of detectors: which ones do not run, what they are told, and where more of them are
     #[arg(
         long,
@@ -101,6 +104,7 @@ pub(crate) fn engine(
 ) -> Result<Chosen, Failure> {
     let settings = adjustments.settings()?;
     let paths = settings.iter().flat_map(|settings| &settings.paths);
+    let paths = adjustments.paths.iter().chain(paths);
     let loaded = known::load(words.iter().chain(&adjustments.disable), paths)?;
     loaded.report();
     if let Some(broken) = loaded.broken().filter(|_| !adjustments.skip_broken) {

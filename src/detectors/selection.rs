@@ -13,7 +13,7 @@ use crate::spelling;
 /// What the words are, for help texts.
 pub(crate) const WORDS: &str = "\
 A word is one of:
-  builtin, all         the detectors of this program; those and all of the files that are named
+  builtin, all         the detectors of this program; those and all of the files that are known
   TRC-105, ld_preload  id of a detector, or name of the event it produces; `*` and `?` stand for any text and any character
   persistence          a tag of the event (also tag=persistence, should a detector have the same name)
   severity>=high       severity (info, low, medium, high, critical) of the threat: = != < <= > >=
