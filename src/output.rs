@@ -74,6 +74,19 @@ pub(crate) fn write_json(path: &Path, force: bool, value: &impl serde::Serialize
         .map_err(Failure::environment)
 }
 
+/// The text without what steers a terminal: names and descriptions come from files of anybody.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|char| {
+            if char.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                char
+            }
+        })
+        .collect()
+}
+
 /// Columns aligned with spaces; the last one is as long as it is.
 pub(crate) fn write_table<const N: usize>(
     out: &mut impl Write,
@@ -82,7 +95,7 @@ pub(crate) fn write_table<const N: usize>(
     rows: impl Iterator<Item = [String; N]>,
 ) -> io::Result<()> {
     let mut lines = vec![titles.map(str::to_owned)];
-    lines.extend(rows);
+    lines.extend(rows.map(|row| row.map(|cell| printable(&cell))));
     let mut widths = [0; N];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {

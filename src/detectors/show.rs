@@ -10,7 +10,7 @@ use super::command::{self, Form};
 use super::describe::{auto_populate, consumers, describe, severity};
 use super::known::{self, Known};
 use crate::exit::{Exit, Failure};
-use crate::output::Destination;
+use crate::output::{Destination, printable};
 
 /// Show everything about detectors: what they find, what they need, what they are connected with
 #[derive(Debug, clap::Args)]
@@ -216,7 +216,7 @@ impl Sheet {
 
     /// One line; nothing to say is said with a dash.
     fn entry(&mut self, label: &str, text: &str) {
-        let text = if text.is_empty() { "-" } else { text };
+        let text = if text.is_empty() { "-" } else { &printable(text) };
         let width = Self::MARGIN - 2;
         self.0.push_str(&format!("  {label:<width$}{text}\n"));
     }

@@ -133,8 +133,8 @@ impl Incident {
         let output = self.run(&[&["replay", "incident.tcap"], arguments].concat());
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
-        let names = lines(&output.stdout).iter().map(|found| member(found, "name"));
-        (names.collect(), stderr)
+        let found = lines(&output.stdout);
+        (found.iter().map(|found| member(found, "name")).collect(), stderr)
     }
 
     /// What a command that must fail says.
@@ -143,11 +143,6 @@ impl Incident {
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
         stderr
-    }
-
-    /// Output without the name of this directory.
-    pub(super) fn portable(&self, text: &str) -> String {
-        text.replace(&*self.0.path().to_string_lossy(), "DIR")
     }
 }
 
