@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use capture::CaptureReader;
-use detectors_api::stores::Store;
 use detectors_engine::{Engine, EngineBuilder, Reason, Refusal};
 use detectors_yaml::error::FileError;
 use detectors_yaml::settings::Settings;

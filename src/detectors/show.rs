@@ -60,7 +60,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 fn text(known: &Known, all: &[Known]) -> String {
     let definition = &known.definition;
     let event = &definition.event;
-    let mut sheet = Sheet(format!("{} {} {}\n", definition.id, event.name, event.version));
+    let title = format!("{} {} {}", definition.id, event.name, event.version);
+    let mut sheet = Sheet(printable(&title) + "\n");
     sheet.prose("", &event.description);
     sheet.gap();
     sheet.entry("source", &known.origin.to_string());
