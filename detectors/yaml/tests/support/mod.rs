@@ -13,7 +13,7 @@ use detectors_yaml::YamlDetector;
 use detectors_yaml::load::load;
 
 /// The detectors of a file or directory in which nothing is wrong.
-pub fn read(path: impl AsRef<Path>) -> Vec<YamlDetector> {
+pub(crate) fn read(path: impl AsRef<Path>) -> Vec<YamlDetector> {
     let loaded = load([path]);
     let problems: Vec<_> = loaded
         .errors
@@ -26,7 +26,7 @@ pub fn read(path: impl AsRef<Path>) -> Vec<YamlDetector> {
 }
 
 /// Registers detectors for a recording that has everything.
-pub fn register(detectors: Vec<YamlDetector>) -> Registered {
+pub(crate) fn register(detectors: Vec<YamlDetector>) -> Registered {
     let builder = EngineBuilder::new()
         .enrichments(["environment", "executable-hash", "container"])
         .stores(Store::ALL)
@@ -38,7 +38,7 @@ pub fn register(detectors: Vec<YamlDetector>) -> Registered {
 }
 
 /// What detectors, none of which may be refused, find in events numbered from 1.
-pub fn run(detectors: Vec<YamlDetector>, events: &[RecordedEvent]) -> Vec<Detection> {
+pub(crate) fn run(detectors: Vec<YamlDetector>, events: &[RecordedEvent]) -> Vec<Detection> {
     let registered = register(detectors);
     let refusals: Vec<_> = registered.refusals.iter().map(ToString::to_string).collect();
     assert!(refusals.is_empty(), "{}", refusals.join("\n"));
@@ -50,7 +50,7 @@ pub fn run(detectors: Vec<YamlDetector>, events: &[RecordedEvent]) -> Vec<Detect
 }
 
 /// An event as `NAME FIELD=VALUE…`.
-pub fn brief(event: &proto::Event) -> String {
+pub(crate) fn brief(event: &proto::Event) -> String {
     let fields = event.data.iter().map(|field| {
         let value = match &field.value {
             Some(Value::Str(text)) => text.clone(),
@@ -67,7 +67,7 @@ pub fn brief(event: &proto::Event) -> String {
 }
 
 /// The detections as [`brief`] has them.
-pub fn briefs(detections: &[Detection]) -> Vec<String> {
+pub(crate) fn briefs(detections: &[Detection]) -> Vec<String> {
     detections
         .iter()
         .map(|detection| brief(&detection.event))
