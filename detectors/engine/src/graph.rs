@@ -45,6 +45,24 @@ impl Graph {
         }
         ranks
     }
+
+    /// The longest chain that ends at `end`, in the order of the events' flow; of equally long ones, that over the first
+    /// producers. There must be no cycle.
+    pub(crate) fn longest(&self, end: usize) -> Vec<usize> {
+        let ranks = self.ranks();
+        let mut path = vec![end];
+        let mut at = end;
+        while let Some(producer) = self.producers[at]
+            .iter()
+            .copied()
+            .find(|producer| ranks[*producer] + 1 == ranks[at])
+        {
+            path.push(producer);
+            at = producer;
+        }
+        path.reverse();
+        path
+    }
 }
 
 #[cfg(test)]
@@ -71,5 +89,7 @@ mod tests {
             producers: vec![vec![1, 2], vec![2], vec![]],
         };
         assert_eq!(graph.ranks(), [3, 2, 1]);
+        assert_eq!(graph.longest(0), [2, 1, 0]);
+        assert_eq!(graph.longest(2), [2]);
     }
 }

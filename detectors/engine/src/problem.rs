@@ -32,6 +32,12 @@ pub enum Reason {
     /// An id or a name is empty.
     #[error("it is empty")]
     Empty,
+    /// A name stands twice where it may stand once.
+    #[error("it is declared twice")]
+    Repeated,
+    /// A tag would select an event, too.
+    #[error("it is the name of an event, too; a choice by this word finds both")]
+    TagIsEvent,
     /// It consumes nothing.
     #[error("there is no event to run on")]
     NoEvents,
@@ -81,6 +87,12 @@ pub enum Reason {
     #[error("the event has version {version}, outside the range asked for")]
     EventVersion {
         /// The event's version.
+        version: Version,
+    },
+    /// It was made for other versions of Tracee.
+    #[error("detectors are run as Tracee {version} does, outside the range asked for")]
+    TraceeVersion {
+        /// The version.
         version: Version,
     },
     /// A filter cannot be used.
@@ -141,10 +153,14 @@ pub enum Reason {
         path: Vec<String>,
     },
     /// The chain of detectors is too long.
-    #[error("its events are {levels} detectors away from a recorded event; {MAX_LEVELS} are allowed")]
+    #[error(
+        "its events are {} detectors away from a recorded event ({}); {MAX_LEVELS} are allowed",
+        .path.len(),
+        .path.join(" → ")
+    )]
     TooDeep {
-        /// Number of detectors in the chain.
-        levels: usize,
+        /// Ids of the detectors in the longest chain, in the order of the events' flow; the last is this one.
+        path: Vec<String>,
     },
     /// It could not start.
     #[error("it failed to start: {message}")]

@@ -161,7 +161,8 @@ fn five_levels_are_allowed() {
     let built = builder(definitions).build();
     assert_eq!(
         refusals(&built),
-        "detector L-6: events: its events are 6 detectors away from a recorded event; 5 are allowed"
+        "detector L-6: events: its events are 6 detectors away from a recorded event \
+         (L-1 → L-2 → L-3 → L-4 → L-5 → L-6); 5 are allowed"
     );
     assert_eq!(running(&built), ["L-1", "L-2", "L-3", "L-4", "L-5"]);
 }
@@ -216,4 +217,137 @@ fn events_that_were_not_recorded_are_pointed_out() {
         unmet,
         ["detector A-1: event security_inode_rename: events security_inode_rename were not recorded"]
     );
+}
+
+#[test]
+fn what_a_detector_produces_is_checked_too() {
+    let built = builder([
+        detector("P-1", "produced")
+            .field("path", FieldType::String)
+            .field("", FieldType::String)
+            .field("path", FieldType::Bytes)
+            .tag("files")
+            .tag("")
+            .tag("files")
+            .on(on("ptrace"))
+            .on(on("").optional()),
+        detector("P-2", "also_produced").tag("ptrace").on(on("ptrace")),
+    ])
+    .build();
+    assert_eq!(
+        refusals(&built),
+        "detector P-1: field 2: it is empty\n\
+         detector P-1: field path: it is declared twice\n\
+         detector P-1: tag 2: it is empty\n\
+         detector P-1: tag files: it is declared twice\n\
+         detector P-1: event 2: it is empty"
+    );
+    let warnings: Vec<_> = built.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["detector P-2: tag ptrace: it is the name of an event, too; a choice by this word finds both"]
+    );
+    assert_eq!(
+        built.engine.refusals(),
+        built.refusals,
+        "the engine is the evidence"
+    );
+    assert_eq!(built.engine.warnings(), built.warnings);
+}
+
+#[test]
+fn stores_are_asked_for_by_name() {
+    let wanted = |requirement| detector("S-1", "produced").on(on("ptrace")).store(requirement);
+    let refused = |requirement| {
+        let stores = ["process", "threat_feed"];
+        refusals(&builder([wanted(requirement)]).stores(stores).build())
+    };
+    assert_eq!(refused(StoreRequirement::required(Store::Process)), "");
+    assert_eq!(refused(StoreRequirement::required("threat_feed")), "");
+    assert_eq!(
+        refused(StoreRequirement::required("threat_feeds")),
+        "detector S-1: store threat_feeds: the recording has no threat_feeds store; did you mean threat_feed?"
+    );
+    assert_eq!(
+        refused(StoreRequirement::required("proces")),
+        "detector S-1: store proces: the recording has no proces store; did you mean process?"
+    );
+    assert_eq!(
+        refused(StoreRequirement::required(Store::Dns)),
+        "detector S-1: store dns: the recording has no dns store"
+    );
+    assert_eq!(refused(StoreRequirement::optional("threat_feeds")), "");
+}
+
+#[test]
+fn detectors_are_told_which_stores_there_are() {
+    struct Asking;
+    impl EventDetector for Asking {
+        fn definition(&self) -> DetectorDefinition {
+            detector("S-1", "produced").on(on("ptrace"))
+        }
+        fn init(&mut self, params: &DetectorParams) -> Result<()> {
+            params.logger.debug("starting");
+            let known = ["process", "threat_feed", "dns"].map(|name| params.stores.is_available(name));
+            Err(format!("{known:?}").into())
+        }
+        fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
+            Ok(Outputs::none())
+        }
+    }
+    let built = EngineBuilder::new()
+        .detector(Asking)
+        .stores(["threat_feed", "process"])
+        .build();
+    assert_eq!(
+        refusals(&built),
+        "detector S-1: init: it failed to start: [true, true, false]"
+    );
+}
+
+#[test]
+fn versions_of_tracee_are_kept_apart() {
+    let version = |text: &str| Version::parse(text).expect("a version");
+    let definitions = || {
+        [
+            detector("V-1", "old")
+                .on(on("ptrace"))
+                .max_tracee_version(version("0.25")),
+            detector("V-2", "new")
+                .on(on("ptrace"))
+                .min_tracee_version(version("0.25")),
+            detector("V-3", "never")
+                .on(on("ptrace"))
+                .min_tracee_version(version("0.25"))
+                .max_tracee_version(version("0.25")),
+        ]
+    };
+    let never = "detector V-3: Tracee version: no version is from 0.25.0 up to but not including 0.25.0";
+    assert_eq!(
+        refusals(&builder(definitions()).build()),
+        format!(
+            "detector V-1: Tracee version: detectors are run as Tracee 0.25.0 does, outside the range asked for\n{never}"
+        )
+    );
+    assert_eq!(
+        refusals(&builder(definitions()).recorder("tracee v0.24.1").build()),
+        format!(
+            "detector V-2: Tracee version: detectors are run as Tracee 0.24.1 does, outside the range asked for\n{never}"
+        )
+    );
+    let built = builder(definitions()).recorder("tracee 7c9ec97").build();
+    assert_eq!(refusals(&built), never);
+}
+
+/// `read`, on x86-64.
+#[test]
+fn the_system_call_with_number_0_is_an_event_like_any_other() {
+    let built = builder([detector("R-1", "produced").on(on("read").data("fd=0"))]).build();
+    assert_eq!(refusals(&built), "");
+    assert_eq!(built.engine.subscribed_events(), ["read"]);
+    let found = detectors_engine::testkit::detect(
+        Declared(detector("R-1", "produced").on(on("read").data("fd=0"))),
+        &[detectors_api::testkit::TestEvent::new("read").set("fd", 0)],
+    );
+    assert_eq!(found.len(), 1);
 }

@@ -4,7 +4,9 @@ use detectors_api::definition::{EnrichmentRequirement, StoreRequirement};
 use detectors_api::detector::AvailableStores;
 use detectors_api::stores::{IP_REPUTATION, Store};
 
-use super::{Candidate, EngineBuilder};
+use super::EngineBuilder;
+use super::candidate::Candidate;
+use super::input::in_range;
 use crate::problem::Reason;
 use detectors_api::spelling::similar;
 
@@ -122,5 +124,21 @@ pub(super) fn check_architecture(offer: &EngineBuilder, candidate: &mut Candidat
             },
             Some(format!("it works on {}", names.join(", "))),
         );
+    }
+}
+
+pub(super) fn check_tracee_version(offer: &EngineBuilder, candidate: &mut Candidate) {
+    let (min, max) = (
+        candidate.definition.min_tracee_version,
+        candidate.definition.max_tracee_version,
+    );
+    if let (Some(min), Some(max)) = (min, max)
+        && min >= max
+    {
+        candidate.refuse("Tracee version", Reason::EmptyVersions { min, max }, None);
+    } else if let Some(version) = offer.tracee_version()
+        && !in_range(version, min, max)
+    {
+        candidate.refuse("Tracee version", Reason::TraceeVersion { version }, None);
     }
 }
