@@ -97,7 +97,7 @@ fn a_detector_that_does_not_exist_is_a_usage_error() {
     replay
         .assert()
         .code(2)
-        .stderr(predicate::str::contains("there is no detector `TRC-1050`"));
+        .stderr(predicate::str::contains("there is no detector, event of a detector, tag or file `TRC-1050`"));
 }
 
 #[test]
