@@ -71,7 +71,7 @@ impl Compiler<'_> {
         };
         let errors = match compile(self.environment, &scalar.value) {
             Ok(program) => {
-                self.check_fields(item, &scalar.value, faults);
+                self.check_fields(item, &program, faults);
                 return Some(program);
             }
             Err(errors) => errors,
@@ -87,10 +87,10 @@ impl Compiler<'_> {
         None
     }
 
-    /// Warns of `getEventData("…")` with a name that no event of the detector has: it is always null.
-    fn check_fields(&self, item: &Item<'_>, expression: &str, faults: &mut Faults) {
+    /// Warns of names of fields that no event of the detector has.
+    fn check_fields(&self, item: &Item<'_>, program: &Program, faults: &mut Faults) {
         let Some(fields) = &self.fields else { return };
-        for (start, name) in names_read(expression) {
+        for (start, name) in program.fields() {
             if !fields.contains(name) {
                 let offset = item.node.locate(self.text, start);
                 let name = name.to_owned();
@@ -111,36 +111,5 @@ impl Compiler<'_> {
         self.broken
             .contains(name)
             .then(|| format!("the list {name} is not there, because it is wrong itself"))
-    }
-}
-
-/// The names in calls of the form `getEventData("name")`, with their offsets.
-fn names_read(expression: &str) -> impl Iterator<Item = (usize, &str)> {
-    const CALL: &str = "getEventData(";
-    expression.match_indices(CALL).filter_map(|(at, _)| {
-        let argument = expression[at + CALL.len()..].trim_start();
-        let quote = argument.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        let name = &argument[1..];
-        let length = name.find(quote).filter(|end| !name[..*end].contains('\\'))?;
-        name[length + 1..].trim_start().starts_with(')').then_some(())?;
-        Some((expression.len() - name.len(), &name[..length]))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_found_in_plain_calls() {
-        let found: Vec<_> =
-            names_read(r#"getEventData("a") > getEventData( 'b' ) + getEventData(event, "c")"#)
-                .map(|(offset, name)| (offset, name.to_owned()))
-                .collect();
-        assert_eq!(found, [(14, "a".to_owned()), (35, "b".to_owned())]);
-        assert_eq!(
-            names_read(r#"getEventData("a" + "b") getEventData("a"#).count(),
-            0
-        );
     }
 }

@@ -164,7 +164,7 @@ pub enum Reason {
         name: String,
     },
     /// A field that none of the detector's events has.
-    #[error("no event that the detector asks for has a field {name}; it is always null")]
+    #[error("no event that the detector asks for has a field {name}: it is always missing")]
     UnknownField {
         /// Its name.
         name: String,

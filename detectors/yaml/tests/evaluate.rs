@@ -20,6 +20,7 @@ fn run(rest: &str) -> (Vec<String>, DetectorStats) {
     let event = TestEvent::new("security_file_open")
         .set("pathname", "/etc/shadow")
         .set("inode", 1_i64 << 40)
+        .without("syscall_pathname")
         .to_recorded();
     let batches = detectors_api::testkit::batches_of(&[event]);
     let mut stores = Stores::new();
@@ -46,7 +47,7 @@ fn all_conditions_must_hold_in_order() {
     let (found, _) = run("conditions: ['true', 'getEventData(\"pathname\") == \"/etc/shadow\"']\n");
     assert_eq!(found, ["x"]);
     // The second one could not be evaluated, but the first one decides.
-    let (found, stats) = run("conditions: ['false', 'getEventData(event, \"nothing\") > 3']\n");
+    let (found, stats) = run("conditions: ['false', 'getEventData(\"syscall_pathname\") > 3']\n");
     assert!(found.is_empty());
     assert_eq!(stats.counts.warnings, 0);
 }
@@ -54,7 +55,7 @@ fn all_conditions_must_hold_in_order() {
 #[test]
 fn a_condition_that_cannot_be_evaluated_is_false_and_counted() {
     let (found, stats) =
-        run("conditions:\n  - 'true'\n  - getEventData(event, \"nothing\").startsWith(\"x\")\n");
+        run("conditions:\n  - 'true'\n  - getEventData(\"syscall_pathname\").startsWith(\"x\")\n");
     assert!(found.is_empty());
     assert_eq!(stats.counts.warnings, 1);
     assert!(
@@ -70,7 +71,7 @@ fn a_field_without_a_value_costs_the_detection_unless_it_is_optional() {
         format!(
             "output:\n  fields:\n    - {{name: text, expression: 'getEventData(\"pathname\")'}}\n    \
              - {{name: small, expression: 'workload.container.id', optional: {optional}}}\n    \
-             - {{name: large, expression: 'getEventData(event, \"nothing\").size()', optional: {optional}}}\n"
+             - {{name: large, expression: 'getEventData(\"syscall_pathname\").size()', optional: {optional}}}\n"
         )
     };
     let (found, stats) = run(&fields(false));

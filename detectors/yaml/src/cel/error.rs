@@ -27,12 +27,6 @@ impl CelError {
         self.hint = Some(hint.into());
         self
     }
-
-    /// The same problem, of a text that starts `by` bytes later.
-    pub(super) fn shift(mut self, by: usize) -> Self {
-        self.offset += by;
-        self
-    }
 }
 
 /// Why an expression has no value for an event.

@@ -83,8 +83,8 @@ impl Environment {
 
     fn compile(&self, source: &str) -> Result<(Program, Type), Vec<CelError>> {
         let expr = syntax::parse(source).map_err(|error| vec![error])?;
-        let (root, ty) = check::check(&expr, self)?;
-        Ok((Program { root }, ty))
+        let (root, ty, fields) = check::check(&expr, self)?;
+        Ok((Program { root, fields }, ty))
     }
 
     fn list(&self, name: &str) -> Option<&Arc<Texts>> {
@@ -100,9 +100,16 @@ impl Environment {
 #[derive(Debug)]
 pub struct Program {
     root: Node,
+    fields: check::Fields,
 }
 
 impl Program {
+    /// The fields of the event that it asks for by name, as in `getEventData("pathname")`, each with the byte offset of its
+    /// name in the text.
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (usize, &str)> {
+        self.fields.iter().map(|(offset, name)| (*offset, &**name))
+    }
+
     /// Whether it is true for `event`.
     ///
     /// # Errors

@@ -224,46 +224,43 @@ fn a_condition_is_a_truth_value() {
 #[test]
 fn texts() {
     refused("1 == ^", "found the end, expected an expression", "");
-    refused("1 ^2", "found a number, expected an operator or the end", "");
+    refused("^", "found the end, expected an expression", "");
+    refused("1 ^2", "found a number, expected the end", "");
+    refused("[1 ^2]", "found a number, expected an operator", "");
     refused("(1 == 1^", "found the end, expected `)`", "");
-    refused("event.^'a'", "found a text, expected a name", "");
-    refused("event^.1", "found a number, expected an operator or the end", "");
+    refused("event.id.^", "found the end, expected a name", "");
     refused("a ^= 1", "`=` is no operator", "write `==` to compare");
     refused("true ^& true", "`&` is no operator", "write `&&`");
-    refused("^'abc", "the text has no closing quote", "");
+    let unended = "a text of several lines has `\\n`, or three quotes";
+    refused("^'abc", "the text has no closing quote on its line", unended);
+    refused("^'a\nb'", "the text has no closing quote on its line", unended);
     refused(
-        "^'a\nb'",
-        "the text has no closing quote on its line",
-        "write `\\n`, or use three quotes",
-    );
-    refused(
-        r"'a^\d'",
-        "unknown escape sequence",
+        r"^'a\d'",
+        "the text has an unknown escape sequence",
         "a backslash is written `\\\\`; in raw texts, r\"…\", it stands for itself",
     );
+    for number in ["99999999999999999999", "9223372036854775808"] {
+        refused(
+            &format!("1 == ^{number}"),
+            "the number does not fit into an int",
+            "an unsigned number ends in `u`: 10u",
+        );
+    }
     refused(
-        "1 == ^99999999999999999999",
-        "99999999999999999999 does not fit into 64 bits",
+        "^99999999999999999999u == 1u",
+        "the number does not fit into 64 bits",
         "",
     );
-    refused(
-        "1 == ^9223372036854775808",
-        "the number does not fit into an int",
-        "an unsigned number ends in `u`: 10u",
-    );
+    refused("^1e999 > 1.0", "the number does not fit into a double", "");
     refused("^while == 1", "`while` is reserved by the language", "");
     refused("1 == 1^é", "unexpected character 'é'", "");
+    refused("a^.?b", "unsupported syntax '.?'", "");
     refused(
         "tracee.v1beta1.Threat^{name: 'x'} == 1",
         "messages cannot be made here",
         "select fields of `event`, or write a map: {\"key\": value}",
     );
-    refused(
-        "size(1^,) == 1".replace("1^,)", "[1],^)").as_str(),
-        "found `)`, expected an expression",
-        "",
-    );
-    refused("12^ab == 1", "a number cannot be followed by a letter", "");
+    refused("size([1],^) == 1", "found `)`, expected an expression", "");
 }
 
 #[test]
@@ -277,8 +274,6 @@ fn all_problems_are_told() {
 fn long_and_deep_texts_are_refused() {
     for source in [
         format!("{}true{}", "(".repeat(5_000), ")".repeat(5_000)),
-        format!("{}true", "!".repeat(5_000)),
-        format!("{}1", "-".repeat(5_000)),
         format!("event{}", ".x".repeat(5_000)),
         format!("1{} == 1", " + 1".repeat(3_000)),
         format!("{}1{} == 1", "[".repeat(5_000), "]".repeat(5_000)),

@@ -179,6 +179,9 @@ impl Checker<'_> {
             }
         };
         let name_offset = name.offset;
+        if let Kind::String(field) = &name.kind {
+            self.fields.push((name_offset, field.as_str().into()));
+        }
         let name = self.check(name);
         if !Type::String.accepts(&name.ty) {
             let message = format!("the name of a field must be a string, this is {}", name.ty);

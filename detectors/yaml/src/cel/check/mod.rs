@@ -19,22 +19,28 @@ use crate::error::did_you_mean;
 /// Most problems that are told.
 const MAX_ERRORS: usize = 20;
 
-/// Compiles `expr`, and tells its type.
-pub(super) fn check(expr: &Expr, environment: &Environment) -> Result<(Node, Type), Vec<CelError>> {
+/// Compiles `expr`, and tells its type and the event's fields that it names, with their places.
+pub(super) fn check(expr: &Expr, environment: &Environment) -> Result<(Node, Type, Fields), Vec<CelError>> {
     let mut checker = Checker {
         environment,
         locals: Vec::new(),
+        fields: Vec::new(),
         errors: Vec::new(),
     };
     let checked = checker.check(expr);
     checker.finish()?;
-    Ok((checked.node, checked.ty))
+    Ok((checked.node, checked.ty, checker.fields))
 }
+
+/// Names of fields, each with its byte offset.
+pub(super) type Fields = Vec<(usize, Box<str>)>;
 
 struct Checker<'e> {
     environment: &'e Environment,
     /// Variables of comprehensions, the innermost last.
     locals: Vec<(String, Type)>,
+    /// What `getEventData` and `hasData` ask for by name.
+    fields: Fields,
     errors: Vec<CelError>,
 }
 

@@ -3,14 +3,16 @@
 //! Grammar: the Common Expression Language's. Invariants of a tree that was parsed: at most [`MAX_DEPTH`] levels, at most
 //! [`MAX_NODES`] nodes, from a text of at most [`MAX_LEN`] bytes. So whatever walks it may recurse.
 
-mod lexer;
-mod literal;
-mod parser;
+mod convert;
+mod parse;
+mod problem;
 
-pub(super) use parser::parse;
+pub(super) use parse::parse;
+
+use super::CelError;
 
 /// Longest text of an expression, in bytes.
-pub const MAX_LEN: usize = 32 * 1024;
+pub const MAX_LEN: usize = 16 * 1024;
 /// Deepest tree of an expression. A chain of `&&` or `||` is one level, however long.
 pub const MAX_DEPTH: u16 = 100;
 /// Most nodes of an expression.
@@ -21,8 +23,6 @@ pub const MAX_NODES: usize = 8_192;
 pub(super) struct Expr {
     /// Where errors about it point: byte offset of its name or operator.
     pub offset: usize,
-    /// Levels, itself included.
-    pub depth: u16,
     pub kind: Kind,
 }
 
@@ -89,13 +89,9 @@ impl Operator {
             Self::Remainder => "%",
         }
     }
+}
 
-    /// Binds the tighter, the higher.
-    const fn precedence(self) -> u8 {
-        match self {
-            Self::Multiply | Self::Divide | Self::Remainder => 3,
-            Self::Add | Self::Subtract => 2,
-            _ => 1,
-        }
-    }
+fn too_deep(offset: usize) -> CelError {
+    let message = format!("the expression is nested more than {MAX_DEPTH} levels deep");
+    CelError::new(offset, message)
 }
