@@ -62,7 +62,7 @@ fn helpers() {
         &[
             "split('a,b,,c', ',') == ['a', 'b', '', 'c'] && split('', ',') == ['']",
             "split('aé', '') == ['a', 'é'] && split(lower('AÉ'), '') == ['a', 'é'] && split('', '') == []",
-            "join(['a', 'b'], '-') == 'a-b' && join([], '-') == '' && join(SHELLS, ':') == '/bin/sh:/bin/bash:sh'",
+            "join(['a', 'b'], '-') == 'a-b' && join([], '-') == '' && join(SHELLS, ':') == '/bin/sh:/usr/bin/bash:sh'",
             "join(split('a,b', ','), '-') == 'a-b' && join(split('a b', ' ').map(x, upper(x)), '') == 'AB'",
             "trim(' \\t\\u00a0a b\\n') == 'a b' && trim(lower(' A ')) == 'a'",
             "replace('aXbX', 'X', '') == 'ab' && replace('abc', '', '-') == '-a-b-c-'",

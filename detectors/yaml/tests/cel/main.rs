@@ -3,6 +3,7 @@
 mod budget;
 mod checks;
 mod differential;
+mod docs;
 mod events;
 mod functions;
 mod language;
@@ -23,7 +24,7 @@ use detectors_yaml::cel::{CelError, Environment, EvalError, Value};
 pub fn environment() -> Environment {
     let list = |texts: &[&str]| -> Arc<[String]> { texts.iter().map(|text| (*text).to_owned()).collect() };
     Environment::new(BTreeMap::from([
-        ("SHELLS".to_owned(), list(&["/bin/sh", "/bin/bash", "sh"])),
+        ("SHELLS".to_owned(), list(&["/bin/sh", "/usr/bin/bash", "sh"])),
         ("EMPTY".to_owned(), list(&[])),
     ]))
 }
