@@ -5,13 +5,17 @@
 //! that reached something new in `corpus/`; an ordinary test runs every target over its corpus, so that what was once found
 //! stays mended.
 
+mod cel;
 mod events;
 mod filter;
+mod yaml;
 
+pub use cel::cel;
 pub use filter::filter;
+pub use yaml::yaml;
 
 /// What a target is: any bytes are fine, a panic is a find.
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has a folder of that name in `corpus/`.
-pub const TARGETS: [(&str, Target); 1] = [("filter", filter)];
+pub const TARGETS: [(&str, Target); 3] = [("cel", cel), ("filter", filter), ("yaml", yaml)];
