@@ -264,6 +264,7 @@ fn chosen(args: &Args, config: &live::Config, enriched: bool) -> Result<Option<C
     let offer = Offer {
         enrichments: &enrichments,
         stores: available,
+        recorder: String::new(),
         architecture: std::env::consts::ARCH,
     };
     detectors::engine(&args.detectors, &args.adjustments, offer).map(Some)

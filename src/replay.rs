@@ -156,6 +156,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let offer = Offer {
         enrichments: &header.enrichments,
         stores: stores::names(&stores),
+        recorder: stores::recorder(&stores),
         architecture: &header.host.architecture,
     };
     let Chosen {
@@ -259,14 +260,9 @@ fn summarise(run: &Provenance, stats: bool) {
         run.capture_state,
         &run.capture_digest.get(..16).unwrap_or(&run.capture_digest),
     );
-    let failed = |detector: &&replay::DetectorRun| detector.errors + detector.panics > 0;
-    for detector in run.detectors.iter().filter(|detector| stats || failed(detector)) {
-        eprintln!(
-            "  {:<12} {:>10} seen {:>10} called {:>8} found {:>6} errors {:>6} panics",
-            detector.id, detector.seen, detector.calls, detector.outputs, detector.errors, detector.panics
-        );
-        for failure in &detector.failures {
-            eprintln!("    {failure}");
-        }
+    if stats {
+        eprint!("{}", replay::stats_table(run));
+    } else {
+        eprint!("{}", replay::troubles(run));
     }
 }

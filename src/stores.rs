@@ -42,3 +42,9 @@ pub(crate) fn names(stores: &Stores) -> Vec<String> {
     let start = stores.at(stores.settled(), 0);
     start.list().into_iter().map(str::to_owned).collect()
 }
+
+/// What made the recording, by name and version; empty if unknown.
+pub(crate) fn recorder(stores: &Stores) -> String {
+    let start = stores.at(stores.settled(), 0);
+    start.system().get_system_info().recorder_version.clone()
+}

@@ -134,6 +134,44 @@ fn output_is_not_overwritten_and_provenance_names_it() {
         text.iter().filter(|byte| **byte == b'\n').count()
     );
     assert_eq!(run["capture_state"], "closed");
+    let detectors = run["detectors"].as_array().expect("a list");
+    let count = |detector: &serde_json::Value, name: &str| detector[name].as_u64().expect("a number");
+    for detector in detectors {
+        let (seen, filtered) = (count(detector, "seen"), count(detector, "filtered"));
+        assert_eq!(seen, filtered + count(detector, "calls"), "{detector}");
+    }
+    assert_eq!(run["timing"].as_array().map(Vec::len), Some(detectors.len()));
+    // The generated events come without kernel symbols.
+    let refused = run["refused"].as_array().expect("a list");
+    assert!(
+        refused.iter().any(|refusal| refusal["field"] == "store symbol"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn the_record_of_a_run_is_the_same_but_for_times() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 5000);
+    let record = |threads: &str| {
+        let path = directory.path().join("run.json");
+        let mut replay = tracee_cap();
+        replay
+            .arg("replay")
+            .arg(&capture)
+            .args(["--threads", threads, "--stats", "--force", "--provenance"]);
+        let shown = replay.arg(&path).assert().code(0).get_output().stderr.clone();
+        let shown = String::from_utf8(shown).expect("text");
+        assert!(shown.contains("DETECTOR") && shown.contains("TRC-105"), "{shown}");
+        let mut run: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).expect("a record")).expect("JSON");
+        let fields = run.as_object_mut().expect("an object");
+        assert!(fields.remove("timing").is_some());
+        assert!(fields.remove("argv").is_some());
+        run
+    };
+    assert_eq!(record("1"), record("2"));
 }
 
 #[test]

@@ -13,13 +13,15 @@ mod output;
 mod provenance;
 mod rows;
 mod run;
+mod stats;
 mod table;
 
 pub use error::Error;
 pub use findings::Signatures;
 pub use live::LiveDetection;
 pub use output::{Format, Writer, Written};
-pub use provenance::{DetectorRun, Provenance};
+pub use provenance::{DetectorProblem, DetectorRun, DetectorTiming, Provenance, SlowestCall};
 pub use rows::{detection_rows, detection_schema};
 pub use run::{Options, run, stores_for};
+pub use stats::{stats_table, troubles};
 pub use table::{severity_name, table};

@@ -57,7 +57,7 @@ fn row(detection: &proto::Event) -> [String; 6] {
 }
 
 /// A recording is untrusted: control characters must not reach the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|char| {
             if char.is_control() && char != '\n' {

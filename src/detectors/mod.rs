@@ -76,6 +76,8 @@ pub(crate) struct Offer<'a> {
     pub(crate) enrichments: &'a [String],
     /// The names of the stores.
     pub(crate) stores: Vec<String>,
+    /// What recorded them, by name and version; empty if unknown.
+    pub(crate) recorder: String,
     /// Where the events were recorded, as `uname -m`; empty if unknown.
     pub(crate) architecture: &'a str,
 }
@@ -127,7 +129,8 @@ pub(crate) fn engine(
     let mut builder = EngineBuilder::new()
         .detectors(choice.detectors.into_iter().map(|known| known.detector))
         .enrichments(offer.enrichments)
-        .stores(offer.stores);
+        .stores(offer.stores)
+        .recorder(offer.recorder);
     for settings in of_detectors {
         builder = builder.config(&settings.id, settings.config.clone());
     }
