@@ -155,12 +155,12 @@ fn the_record_of_a_run_is_the_same_but_for_times() {
     let capture = directory.path().join("generated.tcap");
     make(&capture, 5000);
     let record = |threads: &str| {
-        let path = directory.path().join("run.json");
+        let path = directory.path().join(format!("run-{threads}.json"));
         let mut replay = tracee_cap();
         replay
             .arg("replay")
             .arg(&capture)
-            .args(["--threads", threads, "--stats", "--force", "--provenance"]);
+            .args(["--threads", threads, "--stats", "--provenance"]);
         let shown = replay.arg(&path).assert().code(0).get_output().stderr.clone();
         let shown = String::from_utf8(shown).expect("text");
         assert!(shown.contains("DETECTOR") && shown.contains("TRC-105"), "{shown}");
