@@ -61,7 +61,7 @@ impl DetectorStats {
     pub const KEPT: usize = 100;
 }
 
-/// How long the calls of a detector took. Differs from run to run.
+/// How long the calls of a detector took, the making of its detections included. Differs from run to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
     /// All of them. More than what a clock on the wall shows if several threads were at it.

@@ -41,9 +41,11 @@ pub(super) struct Run {
 }
 
 impl Slot {
-    /// What the detector makes of one event: `on_event` calls it.
+    /// What the detector makes of one event: `on_event` calls it. It takes as long as has passed since `clock`, which is set:
+    /// reading the clock is not free, so calls that follow each other share the reading.
     pub(super) fn call(
         &self,
+        clock: &mut Instant,
         event: &Event<'_>,
         stores: &Stores,
         on_event: impl FnOnce(&Context<'_>) -> Result<Outputs>,
@@ -51,10 +53,7 @@ impl Slot {
         let stores: StoresAt<'_> = stores.at(event.seq(), event.timestamp_ns().unwrap_or_default());
         let notes = Notes::default();
         let context = Context::new(&stores).noting(&notes);
-        let start = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| on_event(&context)));
-        let time = start.elapsed();
-        let result = match outcome {
+        let result = match catch_unwind(AssertUnwindSafe(|| on_event(&context))) {
             Ok(Ok(outputs)) => Ok(outputs
                 .into_iter()
                 .map(|output| populate(self, output, event, &stores))
@@ -62,6 +61,8 @@ impl Slot {
             Ok(Err(error)) => Err((FailureKind::Error, error.to_string())),
             Err(payload) => Err((FailureKind::Panic, panic_text(payload.as_ref()))),
         };
+        let end = Instant::now();
+        let time = end - std::mem::replace(clock, end);
         Call {
             result,
             warnings: notes.count(),

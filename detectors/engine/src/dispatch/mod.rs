@@ -7,6 +7,8 @@
 mod call;
 mod states;
 
+use std::time::Instant;
+
 use detectors_api::detector::{EventDetector, Kind, Session};
 use detectors_api::event::{Event, EventBatch};
 use detectors_stores::Stores;
@@ -181,9 +183,9 @@ impl Slot {
         deliveries
             .par_iter()
             .with_min_len(CALLS_PER_TASK)
-            .map(|delivery| {
+            .map_init(Instant::now, |clock, delivery| {
                 let event = delivery.event(batches);
-                self.call(&event, stores, |cx| detector.on_event(&event, cx))
+                self.call(clock, &event, stores, |cx| detector.on_event(&event, cx))
             })
             .collect()
     }
@@ -202,9 +204,10 @@ impl Slot {
         let mut calls: Vec<(usize, Call)> = groups
             .par_iter_mut()
             .flat_map_iter(|group| {
+                let mut clock = Instant::now();
                 group.run(|position, state| {
                     let event = deliveries[position].event(batches);
-                    let call = self.call(&event, stores, |cx| {
+                    let call = self.call(&mut clock, &event, stores, |cx| {
                         let state = state.get_or_insert_with(|| session.new_state());
                         session.on_event(state, &event, cx)
                     });
