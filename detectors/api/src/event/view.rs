@@ -145,14 +145,15 @@ impl<'a> Event<'a> {
                 .map(|value| (value.name.as_str(), Value::from_message(value)))
                 .collect(),
             None => {
-                let Source::Row { batch, .. } = &self.source else {
+                let Source::Row { batch, row, .. } = &self.source else {
                     return Vec::new();
                 };
-                batch
-                    .layout()
-                    .fields()
-                    .iter()
-                    .map(|field| (field.name, self.value(field.name)))
+                let fields = batch.layout.fields().iter().zip(&batch.indexes.fields);
+                fields
+                    .map(|(field, index)| {
+                        let value = index.and_then(|index| row_value(batch, *row, field.field_type, index));
+                        (field.name, value)
+                    })
                     .collect()
             }
         }

@@ -1,4 +1,4 @@
-//! Random expressions have the same value here and in the `cel` crate, an implementation that shares no code with this one.
+//! Random expressions have the same value here and in the interpreter of the `cel` crate, with which we share the parser alone.
 //!
 //! The expressions are well-typed, of the subset that both have. Left out is what the crate does not check or define as we
 //! do: numbers of different types, texts of doubles, times and regular expressions.
