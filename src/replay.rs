@@ -227,13 +227,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         })?;
     bar.finish_and_clear();
     let written = writer.finish()?;
-    let provenance = Provenance::new(
-        std::env::args().collect(),
-        &reader,
-        &options.seq,
-        &engine,
-        &written,
-    );
+    let provenance = Provenance::new(std::env::args().collect(), &reader, &options, &engine, &written);
     summarise(&provenance, args.stats);
     if let Some(path) = &args.provenance {
         write_json(path, args.destination.force, &provenance)?;

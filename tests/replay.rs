@@ -94,10 +94,9 @@ fn a_detector_that_does_not_exist_is_a_usage_error() {
         .arg("replay")
         .arg(&capture)
         .args(["--detectors", "TRC-1050"]);
-    replay
-        .assert()
-        .code(2)
-        .stderr(predicate::str::contains("there is no detector, event of a detector, tag or file `TRC-1050`"));
+    replay.assert().code(2).stderr(predicate::str::contains(
+        "there is no detector, event of a detector, tag or file `TRC-1050`",
+    ));
 }
 
 #[test]

@@ -3,13 +3,14 @@
 //! A detector that was refused found nothing because it did not run, and one that has to do without something may have found
 //! less: both are part of the record. Times differ from run to run and stand apart from all else.
 
-use std::ops::RangeInclusive;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use capture::CaptureReader;
 use detectors_engine::{DetectorStats, Engine, Problem, Timing};
 use serde::Serialize;
 
+use crate::Options;
 use crate::output::Written;
 
 /// What a run was over, with what, and what came out. Equal runs give equal records, but for [`timing`](Self::timing).
@@ -52,6 +53,8 @@ pub struct Provenance {
 pub struct DetectorRun {
     /// Detector id.
     pub id: String,
+    /// It runs because others consume its detections, which are not written themselves.
+    pub hidden: bool,
     /// Events of the types that it subscribes to.
     pub seen: u64,
     /// Those that its filters kept from it.
@@ -74,11 +77,12 @@ pub struct DetectorRun {
     pub notes: Vec<String>,
 }
 
-impl From<&DetectorStats> for DetectorRun {
-    fn from(stats: &DetectorStats) -> Self {
+impl DetectorRun {
+    fn new(stats: &DetectorStats, hidden: &BTreeSet<String>) -> Self {
         let counts = stats.counts;
         Self {
             id: stats.detector.clone(),
+            hidden: hidden.contains(&stats.detector),
             seen: counts.seen,
             filtered: counts.filtered(),
             calls: counts.passed,
@@ -165,12 +169,12 @@ fn ns(time: Duration) -> u64 {
 }
 
 impl Provenance {
-    /// The record of a finished run over the events of a range of sequence numbers.
+    /// The record of a finished run.
     #[must_use]
     pub fn new(
         argv: Vec<String>,
         reader: &CaptureReader,
-        seq: &RangeInclusive<u64>,
+        options: &Options,
         engine: &Engine,
         written: &Written,
     ) -> Self {
@@ -183,10 +187,13 @@ impl Provenance {
             capture_digest: manifest.digest(),
             capture_state: reader.state().as_str().to_owned(),
             events: manifest.totals.written,
-            from_seq: *seq.start(),
-            to_seq: last.min(*seq.end()),
+            from_seq: *options.seq.start(),
+            to_seq: last.min(*options.seq.end()),
             lost: manifest.totals.lost,
-            detectors: engine.stats().map(DetectorRun::from).collect(),
+            detectors: engine
+                .stats()
+                .map(|stats| DetectorRun::new(stats, &options.hidden))
+                .collect(),
             refused: engine.refusals().iter().map(DetectorProblem::from).collect(),
             warnings: engine.warnings().iter().map(DetectorProblem::from).collect(),
             detections: written.detections,

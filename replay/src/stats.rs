@@ -32,7 +32,10 @@ pub fn stats_table(run: &Provenance) -> String {
                 0 => detector.calls.to_string(),
                 before => format!("{} (+{before} before)", detector.calls),
             },
-            detector.outputs.to_string(),
+            match detector.hidden {
+                false => detector.outputs.to_string(),
+                true => format!("{} (not shown)", detector.outputs),
+            },
             detector.errors.to_string(),
             detector.panics.to_string(),
             detector.warnings.to_string(),
@@ -111,6 +114,7 @@ mod tests {
     fn the_table_says_what_each_did_and_marks_slow_ones() {
         let detector = |id: &str| DetectorRun {
             id: id.to_owned(),
+            hidden: false,
             seen: 1200,
             filtered: 1000,
             calls: 200,
@@ -133,6 +137,7 @@ mod tests {
             }),
         };
         let failing = DetectorRun {
+            hidden: true,
             warm_up_calls: 70,
             errors: 7,
             failures: vec!["detector B failed on event 1 (x): \u{1b}[31mred".to_owned(); 7],

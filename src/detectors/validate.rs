@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use detectors_api::detector::EventDetector;
 use detectors_api::stores::Store;
-use detectors_engine::{EngineBuilder, Problem, Reason};
+use detectors_engine::{EngineBuilder, Problem, Reason, Registered};
 use detectors_yaml::error::FileError;
 use detectors_yaml::load::load;
 use detectors_yaml::{Origin, YamlDetector};
@@ -79,7 +80,7 @@ impl Report {
         files.extend(loaded.lists.iter().map(|list| list.file.clone()));
         files.extend(loaded.detectors.iter().map(|detector| path(detector).to_owned()));
         let (mut errors, mut warnings) = (loaded.errors, loaded.warnings);
-        register(loaded.detectors, &mut errors, &mut warnings);
+        register(&loaded.detectors, &mut errors, &mut warnings);
         errors.sort_by(in_order);
         warnings.sort_by(in_order);
         Self {
@@ -155,29 +156,40 @@ fn in_order(a: &FileError, b: &FileError) -> std::cmp::Ordering {
 }
 
 /// Registers `detectors` with those of this program, for a recording that has everything, and adds what is wrong.
-fn register(detectors: Vec<YamlDetector>, errors: &mut Vec<FileError>, warnings: &mut Vec<FileError>) {
+///
+/// What is wrong on every architecture is wrong: a filter may name a system call that only one of them has, and a detector may
+/// be for one of them alone.
+fn register(detectors: &[YamlDetector], errors: &mut Vec<FileError>, warnings: &mut Vec<FileError>) {
     let origins: BTreeMap<_, _> = detectors
         .iter()
-        .map(|detector| {
-            let id = detectors_api::detector::EventDetector::definition(detector).id;
-            (id, detector.origin().clone())
-        })
+        .map(|detector| (detector.definition().id, detector.origin()))
         .collect();
-    let mut builder = EngineBuilder::new()
+    let (on_x86, on_arm) = (registered(detectors, "x86_64"), registered(detectors, "aarch64"));
+    for (problems, others, places) in [
+        (on_x86.refusals, on_arm.refusals, errors),
+        (on_x86.warnings, on_arm.warnings, warnings),
+    ] {
+        let everywhere = problems.iter().filter(|problem| others.contains(problem));
+        places.extend(everywhere.filter_map(|problem| Some(place(problem, origins.get(&problem.detector)?))));
+    }
+}
+
+/// `detectors` and those of this program, for a recording of `architecture` with every enrichment and store, those included
+/// that users bring along.
+fn registered(detectors: &[YamlDetector], architecture: &str) -> Registered {
+    let definitions = detectors.iter().map(EventDetector::definition);
+    let wanted = definitions.flat_map(|definition| definition.stores.into_iter().map(|wanted| wanted.name));
+    let stores: BTreeSet<String> = Store::ALL.into_iter().map(String::from).chain(wanted).collect();
+    let builder = EngineBuilder::new()
         .detectors(detectors_builtin::detectors())
         .enrichments(["environment", "executable-hash", "container"])
-        .stores(Store::ALL);
-    for detector in detectors {
-        builder = builder.detector(detector);
-    }
-    let registered = builder.build();
-    for (problems, places) in [(registered.refusals, errors), (registered.warnings, warnings)] {
-        places.extend(problems.iter().filter_map(|problem| {
-            origins
-                .get(&problem.detector)
-                .map(|origin| place(problem, origin))
-        }));
-    }
+        .stores(stores)
+        .architecture(architecture);
+    detectors
+        .iter()
+        .cloned()
+        .fold(builder, EngineBuilder::detector)
+        .build()
 }
 
 /// The problem in its place.
