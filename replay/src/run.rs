@@ -36,15 +36,25 @@ impl Default for Options {
 }
 
 /// The sequence number for which [`run`] wants the stores of a capture ([`CaptureReader::stores`]): the first of the range;
-/// but if a detector remembers, the first of the capture, because what it remembers depends on all events before the range.
+/// but if a detector remembers something of this capture, the first of the capture, because what it remembers depends on all
+/// events before the range.
 #[must_use]
 pub fn stores_for(reader: &CaptureReader, engine: &Engine, options: &Options) -> u64 {
     let from = *options.seq.start();
-    if engine.is_stateful() {
+    if remembers(reader, engine) {
         from.min(first(reader))
     } else {
         from
     }
+}
+
+/// Whether the capture has events that shape what a detector remembers.
+fn remembers(reader: &CaptureReader, engine: &Engine) -> bool {
+    let recorded = reader.event_types();
+    engine
+        .warm_up_events()
+        .iter()
+        .any(|event| recorded.contains(event))
 }
 
 /// The first sequence number of a capture.
@@ -77,7 +87,7 @@ pub fn run(
     for_all.dedup();
     let for_all: Vec<String> = for_all.into_iter().map(str::to_owned).collect();
     let mut for_memory = for_stores;
-    if engine.is_stateful() {
+    if remembers(reader, &engine) {
         for_memory.extend(engine.warm_up_events());
         for_memory.sort_unstable();
         for_memory.dedup();

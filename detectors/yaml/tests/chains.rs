@@ -81,7 +81,8 @@ fn a_sixth_level_is_refused_where_it_asks_for_the_fifth() {
     assert_eq!(
         refusals(detectors(&six)),
         [
-            "level6.yaml:9:5: requirements.events: its events are 6 detectors away from a recorded event; 5 are allowed"
+            "level6.yaml:9:5: requirements.events: its events are 6 detectors away from a recorded event \
+             (level1 → level2 → level3 → level4 → level5 → level6); 5 are allowed"
         ]
     );
 }
