@@ -2,10 +2,11 @@
 //!
 //! A target is a function that takes any bytes and panics when something is wrong: not only when the code under test
 //! panics, but also when two ways to the same answer disagree. `./dev fuzz` gives it bytes from libFuzzer and keeps those
-//! that reached something new in `corpus/`; an ordinary test runs every target over its corpus, so that what was once found
-//! stays mended.
+//! that reached something new in its [`corpus`]; an ordinary test runs every target over its corpus, so that what was once
+//! found stays mended.
 
 mod cel;
+pub mod corpus;
 mod events;
 mod filter;
 mod yaml;
@@ -17,5 +18,5 @@ pub use yaml::yaml;
 /// What a target is: any bytes are fine, a panic is a find.
 pub type Target = fn(&[u8]);
 
-/// The targets by name; each has a folder of that name in `corpus/`.
+/// The targets by name; each has a corpus of that name.
 pub const TARGETS: [(&str, Target); 3] = [("cel", cel), ("filter", filter), ("yaml", yaml)];

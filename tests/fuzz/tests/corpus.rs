@@ -1,22 +1,18 @@
 //! Every target over its corpus: what fuzzing once reached or found is tried by every run of the tests.
 
-use std::path::Path;
+use fuzz::{TARGETS, corpus};
 
 #[test]
 fn nothing_in_the_corpora_is_a_find() {
-    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for (name, target) in fuzz::TARGETS {
-        let mut inputs = 0;
-        for entry in std::fs::read_dir(corpora.join(name)).expect("every target has a corpus") {
-            let path = entry.expect("readable").path();
-            let bytes = std::fs::read(&path).expect("readable");
-            // The name of the input belongs into the message of a panic.
-            if let Err(panic) = std::panic::catch_unwind(|| target(&bytes)) {
-                eprintln!("target {name}, input {}", path.display());
+    for (name, target) in TARGETS {
+        let inputs = corpus::read(name).expect("every target has a corpus");
+        assert!(!inputs.is_empty(), "the corpus of {name} is empty");
+        for input in inputs {
+            // The input belongs into the message of a panic.
+            if let Err(panic) = std::panic::catch_unwind(|| target(input.as_bytes())) {
+                eprintln!("target {name}, input {input:?}");
                 std::panic::resume_unwind(panic);
             }
-            inputs += 1;
         }
-        assert!(inputs > 0, "the corpus of {name} is empty");
     }
 }
