@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{Evaluated, Evaluation};
 use crate::cel::EvalError;
-use crate::cel::model::{self, FieldValue};
+use crate::cel::model::{self, FieldValue, LazyField};
 use crate::cel::value::{Blob, Val};
 
 /// An event, and what was made of it because an expression asked for it as a message.
@@ -19,7 +19,7 @@ pub(in crate::cel) struct Scope<'a> {
     pub stores: &'a dyn Stores,
     message: OnceCell<Box<proto::Event>>,
     workload: OnceCell<Option<proto::Workload>>,
-    data: OnceCell<Vec<proto::EventValue>>,
+    data: OnceCell<Vec<LazyField<'a>>>,
 }
 
 impl<'a> Scope<'a> {
@@ -57,8 +57,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    pub(super) fn data(&'a self) -> &'a Vec<proto::EventValue> {
-        self.data.get_or_init(|| self.event.data_messages())
+    pub(super) fn data(&'a self) -> &'a Vec<LazyField<'a>> {
+        self.data.get_or_init(|| LazyField::of(self.event))
     }
 
     pub(super) fn threat(&'a self) -> Val<'a> {
@@ -132,6 +132,7 @@ impl<'a> Scope<'a> {
                 eval.charge(data.len())?;
                 data.iter()
                     .find(|field| field.name == name)
+                    .and_then(LazyField::value)
                     .map_or(Val::Null, model::data_value)
             }
         })

@@ -5,11 +5,13 @@
 //! is listed here.
 
 mod field;
+mod lazy;
 mod messages;
 mod path;
 mod variant;
 
 pub(super) use field::FieldValue;
+pub(super) use lazy::LazyField;
 pub(super) use messages::{ENUMS, TYPES};
 pub(super) use path::{Read, read};
 pub(super) use variant::data_value;

@@ -80,13 +80,12 @@ variants! {
 }
 
 /// The value of a field as `getEventData` gives it: lists by themselves, not in a message.
-pub(in crate::cel) fn data_value(value: &proto::EventValue) -> Val<'_> {
-    match &value.value {
-        None => Val::Null,
-        Some(Value::StrArray(list)) => list.value.value(),
-        Some(Value::Int32Array(list)) => list.value.value(),
-        Some(Value::UInt64Array(list)) => list.value.value(),
-        Some(Value::Timespec(seconds)) => seconds.value.value(),
-        Some(value) => Variants::any(value),
+pub(in crate::cel) fn data_value(value: &Value) -> Val<'_> {
+    match value {
+        Value::StrArray(list) => list.value.value(),
+        Value::Int32Array(list) => list.value.value(),
+        Value::UInt64Array(list) => list.value.value(),
+        Value::Timespec(seconds) => seconds.value.value(),
+        value => Variants::any(value),
     }
 }
