@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use detectors_api::event::{BatchBuilder, RecordedEvent};
+use detectors_api::event::{BatchBuilder, Event, RecordedEvent};
 use detectors_api::json::{Flavour, Line, read_line, write_line};
 use detectors_api::protobuf;
 
@@ -80,6 +80,12 @@ fn a_v1beta1_line_is_written_byte_for_byte_as_it_was_read() {
     assert_eq!(count, 5000);
 }
 
+fn fields_are_the_same_one_by_one(event: &Event<'_>) {
+    let values = (0..).map(|index| event.value_at(index));
+    let one_by_one: Vec<_> = event.field_names().into_iter().zip(values).collect();
+    assert_eq!(format!("{one_by_one:?}"), format!("{:?}", event.data()));
+}
+
 #[test]
 fn every_event_survives_json_arrow_and_protobuf() {
     let mut count = 0;
@@ -108,7 +114,10 @@ fn every_event_survives_json_arrow_and_protobuf() {
         let mut rows = 0;
         for batch in builder.finish().batches {
             for event in batch.events() {
-                assert_eq!(event.to_recorded(), events[event.seq() as usize], "{name}");
+                let recorded = &events[event.seq() as usize];
+                assert_eq!(event.to_recorded(), *recorded, "{name}");
+                fields_are_the_same_one_by_one(&event);
+                fields_are_the_same_one_by_one(&Event::from_message(event.seq(), &recorded.event));
                 rows += 1;
             }
         }

@@ -159,6 +159,32 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// The names of all fields in order, without looking at their values.
+    #[must_use]
+    pub fn field_names(&self) -> Vec<&str> {
+        match (self.data_message(), &self.source) {
+            (Some(data), _) => data.iter().map(|value| value.name.as_str()).collect(),
+            (None, Source::Row { batch, .. }) => {
+                batch.layout.fields().iter().map(|field| field.name).collect()
+            }
+            (None, Source::Message(_)) => Vec::new(),
+        }
+    }
+
+    /// The value of the field at `index` in that order; `None` where it has none.
+    #[must_use]
+    pub fn value_at(&self, index: usize) -> Option<Value<'_>> {
+        if let Some(data) = self.data_message() {
+            return Value::from_message(data.get(index)?);
+        }
+        let Source::Row { batch, row, .. } = &self.source else {
+            return None;
+        };
+        let column = (*batch.indexes.fields.get(index)?)?;
+        let field = batch.layout.fields().get(index)?;
+        row_value(batch, *row, field.field_type, column)
+    }
+
     /// Whether the event tells who did it.
     #[must_use]
     pub fn has_workload(&self) -> bool {

@@ -19,20 +19,18 @@ pub(in crate::cel) struct LazyField<'a> {
     /// Its position among the fields of the event.
     index: usize,
     pub(in crate::cel) name: &'a str,
-    field: Option<Field<'a>>,
     value: OnceCell<Option<Value>>,
 }
 
 impl<'a> LazyField<'a> {
     /// All fields of an event, in order.
     pub(in crate::cel) fn of(event: &'a Event<'a>) -> Vec<Self> {
-        let fields = event.data().into_iter().enumerate();
-        fields
-            .map(|(index, (name, field))| Self {
+        let names = event.field_names().into_iter().enumerate();
+        names
+            .map(|(index, name)| Self {
                 event,
                 index,
                 name,
-                field,
                 value: OnceCell::new(),
             })
             .collect()
@@ -40,12 +38,12 @@ impl<'a> LazyField<'a> {
 
     /// The value, if it has one.
     pub(in crate::cel) fn value(&self) -> Option<&Value> {
-        let value = self.value.get_or_init(|| match &self.field {
+        let value = self.value.get_or_init(|| match self.event.value_at(self.index) {
             // What is a message where it comes from has more to it than a view shows.
             Some(Field::SockAddr(_) | Field::Message(_)) => {
                 self.event.data_messages().into_iter().nth(self.index)?.value
             }
-            field => field.as_ref().map(Field::to_message),
+            field => field.map(|field| field.to_message()),
         });
         value.as_ref()
     }
