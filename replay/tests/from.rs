@@ -169,7 +169,7 @@ fn generated(path: &Path, retention_ns: Option<u64>) -> CaptureReader {
                 // Now and then, standard output is connected, or the Kubernetes API is what is connected to.
                 ("sockfd", Some(Value::Int32(descriptor))) if count % 5 == 0 => *descriptor = 1,
                 ("remote_addr", Some(Value::Sockaddr(peer))) if count % 3 == 0 => {
-                    peer.sin_addr = API.to_owned()
+                    peer.sin_addr = API.to_owned();
                 }
                 ("env", Some(Value::StrArray(env))) => {
                     env.value.push(format!("KUBERNETES_SERVICE_HOST={API}"));
