@@ -6,7 +6,11 @@ pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) 
         .into_iter()
         .map(|candidate| {
             let contained = candidate.contains(name) && !name.is_empty();
-            let edits = if contained { 1 } else { edits(name, candidate) };
+            let edits = if contained {
+                1
+            } else {
+                strsim::levenshtein(name, candidate)
+            };
             (edits, candidate)
         })
         .filter(|(edits, _)| *edits <= name.len().div_ceil(3))
@@ -14,21 +18,6 @@ pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) 
     near.sort_unstable();
     near.dedup();
     near.into_iter().take(5).map(|(_, candidate)| candidate).collect()
-}
-
-/// How many bytes must be put in, taken out or replaced to make one text of the other (the Levenshtein distance).
-fn edits(from: &str, to: &str) -> usize {
-    let mut costs: Vec<usize> = (0..=to.len()).collect();
-    for (row, have) in from.bytes().enumerate() {
-        let mut diagonal = row;
-        costs[0] = row + 1;
-        for (column, want) in to.bytes().enumerate() {
-            let replaced = diagonal + usize::from(have != want);
-            diagonal = costs[column + 1];
-            costs[column + 1] = replaced.min(diagonal + 1).min(costs[column] + 1);
-        }
-    }
-    costs[to.len()]
 }
 
 #[cfg(test)]
