@@ -198,12 +198,17 @@ impl Loader {
 
     /// The lists of a directory of which not all files were asked for. What else is in there is nobody's business.
     fn other_lists(&mut self, directory: &Path) -> Vec<Parsed> {
-        let paths = files::list(directory).files;
-        let unread = paths.iter().filter(|path| self.first_time(path));
-        unread
-            .filter_map(|path| files::read(path).ok().map(parse))
-            .filter(|file| file.file_type == Some(FileType::List))
-            .collect()
+        let mut lists = Vec::new();
+        for path in files::list(directory).files {
+            let list = files::read(&path).ok().map(parse);
+            // A detector may still be asked for, through a link from elsewhere.
+            if let Some(list) = list.filter(|file| file.file_type == Some(FileType::List))
+                && self.first_time(&path)
+            {
+                lists.push(list);
+            }
+        }
+        lists
     }
 
     fn list(&mut self, mut file: Parsed, lists: &mut Lists) {

@@ -187,6 +187,19 @@ fn only_the_first_document_is_read() {
 }
 
 #[test]
+fn a_detector_next_to_a_file_is_still_there_for_who_asks_for_it() {
+    let rules = directory(&[
+        ("a.yaml", detector("a", "true")),
+        ("b.yaml", detector("b", "true")),
+    ]);
+    let links = directory(&[]);
+    symlink(rules.path().join("b.yaml"), links.path().join("b.yaml")).expect("a link can be made");
+    // The first is read with the lists next to it; the other one, through a link, for itself.
+    let loaded = load([rules.path().join("a.yaml"), links.path().to_owned()]);
+    assert_eq!(ids(&loaded), ["a", "b"]);
+}
+
+#[test]
 fn a_warning_leaves_a_detector_usable() {
     let text = format!("{}auto_populate: {{threat: true}}\n", detector("a", "true"));
     let directory = directory(&[("a.yaml", text)]);
