@@ -167,8 +167,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.adjustments.list_refused {
         return detectors::list_refused(&refusals, output.list(), &args.destination);
     }
-    for warning in engine.unmet(&detectors::recorded_events(&reader)) {
-        tracing::warn!("{warning}");
+    let unmet = engine.unmet(&detectors::recorded_events(&reader));
+    if let Some(line) = detectors::about_unmet(&unmet) {
+        tracing::warn!("{line}");
     }
     let threads = args.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new()

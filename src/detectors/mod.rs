@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use capture::CaptureReader;
-use detectors_engine::{Engine, EngineBuilder, Reason, Refusal};
+use detectors_engine::{Engine, EngineBuilder, Reason, Refusal, Warning};
 use detectors_yaml::error::FileError;
 use detectors_yaml::settings::Settings;
 use serde_json::json;
@@ -161,6 +161,21 @@ pub(crate) fn engine(
     })
 }
 
+/// One line about the events that detectors wait for in vain, if there are any: many may wait for the same.
+pub(crate) fn about_unmet(warnings: &[Warning]) -> Option<String> {
+    let mut waiting: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for warning in warnings {
+        if let Reason::NotRecorded { event } = &warning.reason {
+            waiting.entry(event).or_default().push(&warning.detector);
+        }
+    }
+    let events = waiting.iter();
+    let events: Vec<_> = events
+        .map(|(event, detectors)| format!("{event} ({})", detectors.join(", ")))
+        .collect();
+    (!events.is_empty()).then(|| format!("not recorded, though detectors consume it: {}", events.join("; ")))
+}
+
 /// Settings of detectors that nobody knows are a mistake.
 fn check_ids(settings: &Settings, known: &[Known]) -> Result<(), Failure> {
     let ids: Vec<_> = known.iter().map(|known| known.definition.id.as_str()).collect();
@@ -235,4 +250,27 @@ pub(crate) fn recorded_events(reader: &CaptureReader) -> Vec<&str> {
     let mut events = reader.event_types();
     events.extend(watched.filter_map(|report| report["event"].as_str()));
     events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_several_wait_for_is_named_once() {
+        let waits = |detector: &str, event: &str| Warning {
+            detector: detector.to_owned(),
+            field: format!("event {event}"),
+            reason: Reason::NotRecorded {
+                event: event.to_owned(),
+            },
+            hint: None,
+        };
+        let warnings = [waits("A", "ptrace"), waits("A", "execve"), waits("B", "ptrace")];
+        assert_eq!(
+            about_unmet(&warnings).as_deref(),
+            Some("not recorded, though detectors consume it: execve (A); ptrace (A, B)")
+        );
+        assert_eq!(about_unmet(&[]), None);
+    }
 }
