@@ -137,10 +137,10 @@ pub(crate) fn engine(
     if !offer.architecture.is_empty() {
         builder = builder.architecture(offer.architecture);
     }
-    let mut registered = builder.build();
-    for refusal in &mut registered.refusals {
-        explain_disabled(refusal, &choice.disabled);
+    for (event, detector) in choice.disabled {
+        builder = builder.disabled(event, detector);
     }
+    let registered = builder.build();
     if !adjustments.list_refused {
         for refusal in &registered.refusals {
             tracing::warn!("refused: {refusal}");
@@ -193,15 +193,6 @@ fn lines(errors: &[FileError]) -> String {
 
 fn unusable(message: &str) -> Failure {
     Failure::bad_input(anyhow::Error::msg(message.to_owned()))
-}
-
-/// Says of a detector that waits for the events of a disabled one that this is why.
-fn explain_disabled(refusal: &mut Refusal, disabled: &BTreeMap<String, String>) {
-    if let Reason::UnknownEvent { event } = &refusal.reason
-        && let Some(producer) = disabled.get(event)
-    {
-        refusal.hint = Some(format!("{producer}, which produces it, is disabled"));
-    }
 }
 
 /// Writes which detectors do not run and why.

@@ -23,6 +23,7 @@ pub struct EngineBuilder {
     pub(super) architecture: Option<String>,
     recorder: Option<String>,
     pub(super) configs: BTreeMap<String, DetectorConfig>,
+    pub(super) disabled: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for EngineBuilder {
@@ -112,6 +113,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn config(mut self, detector: impl Into<String>, config: DetectorConfig) -> Self {
         self.configs.insert(detector.into(), config);
+        self
+    }
+
+    /// Says that a detector that the user has disabled would produce `event`: whoever needs it is refused with that as the reason.
+    #[must_use]
+    pub fn disabled(mut self, event: impl Into<String>, detector: impl Into<String>) -> Self {
+        self.disabled.insert(event.into(), detector.into());
         self
     }
 

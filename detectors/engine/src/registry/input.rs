@@ -50,7 +50,10 @@ impl Registry<'_> {
                 (produced.version, FieldInfo::of_produced(produced))
             }
             (None, None) => {
-                let hint = self.similar_event(&event);
+                let hint = match self.offer.disabled.get(&event) {
+                    Some(producer) => Some(format!("{producer}, which produces it, is disabled")),
+                    None => self.similar_event(&event),
+                };
                 let candidate = &mut self.candidates[index];
                 candidate.lack(
                     requirement.dependency,
