@@ -29,6 +29,7 @@ mod test;
 pub use data::{FieldInfo, Meaning};
 pub use rejection::Rejection;
 pub(crate) use rejection::shown;
+pub use scope::scopes;
 pub use syntax::FilterError;
 
 use detectors_api::event::{Event, EventBatch};

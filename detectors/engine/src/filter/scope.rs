@@ -76,6 +76,11 @@ const NAMES: [(&str, Scope, Kind); 31] = [
 /// The names that take no value like the others.
 const PLACES: [&str; 3] = ["container", "host", "not-container"];
 
+/// The names of all scopes.
+pub fn scopes() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, ..)| *name).chain(PLACES)
+}
+
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -300,9 +305,8 @@ fn unknown(expression: &Expression<'_>) -> FilterError {
     if expression.field == "podSandbox" {
         return error.hint("events do not carry it");
     }
-    let names = || NAMES.iter().map(|(name, ..)| *name).chain(PLACES);
-    if let Some(name) = similar(expression.field, names()) {
+    if let Some(name) = similar(expression.field, scopes()) {
         return error.hint(format!("did you mean `{name}`?"));
     }
-    error.hint(format!("scopes are {}", names().collect::<Vec<_>>().join(", ")))
+    error.hint(format!("scopes are {}", scopes().collect::<Vec<_>>().join(", ")))
 }
