@@ -3,6 +3,7 @@
 use arrow::array::RecordBatch;
 use detectors_api::event::Event;
 
+use crate::reads::Reads;
 use crate::rows::RowsError;
 
 /// A deterministic fold over events and inputs, with history.
@@ -13,15 +14,15 @@ use crate::rows::RowsError;
 /// What is left out here is that of a store which inputs alone make: it needs no keyframes, since a replay that starts in the
 /// middle is told all inputs from the beginning, and nothing in it ends by itself.
 pub(crate) trait Fold {
-    /// The event types that change the store.
-    fn event_types(&self) -> &'static [&'static str] {
+    /// The events that change the store, and what it reads of them.
+    fn reads(&self) -> &'static [Reads] {
         &[]
     }
 
     /// Takes an input.
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError>;
 
-    /// Applies an event of one of [`event_types`](Self::event_types).
+    /// Applies an event of one of the types that it [reads](Self::reads).
     fn event(&mut self, _event: &Event<'_>) {}
 
     /// The state that all questions about later events depend on, as rows; `None` if all of it comes from inputs.

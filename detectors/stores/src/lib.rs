@@ -28,7 +28,9 @@ pub mod dns;
 mod fold;
 pub mod legacy;
 pub mod process;
+mod reads;
 pub mod rows;
+mod source;
 mod stores;
 pub mod symbol;
 pub mod syscall;
@@ -36,5 +38,6 @@ pub mod system;
 mod versions;
 mod view;
 
+pub use source::StoreSource;
 pub use stores::{FoldError, Input, Settings, Stores};
 pub use view::StoresAt;

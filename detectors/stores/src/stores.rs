@@ -1,6 +1,7 @@
 //! All stores together.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
 
 use arrow::array::RecordBatch;
 use detectors_api::event::EventBatch;
@@ -153,15 +154,14 @@ impl Stores {
     /// The event types that [`advance`](Self::advance) looks at, sorted.
     #[must_use]
     pub fn event_types() -> Vec<&'static str> {
-        let mut stores = Self::default();
-        let mut types: Vec<_> = stores
-            .folds()
-            .iter()
-            .flat_map(|(_, fold)| fold.event_types().iter().copied())
-            .collect();
-        types.sort_unstable();
-        types.dedup();
-        types
+        columns_read().keys().copied().collect()
+    }
+
+    /// The columns of the [layout](detectors_api::columns::Layout) that [`advance`](Self::advance) reads of events of a type,
+    /// beside `seq` and `_extra`, which every batch has; `None` if no store looks at such events. Others may be left out.
+    #[must_use]
+    pub fn columns(event_type: &str) -> Option<&'static [&'static str]> {
+        columns_read().get(event_type).map(Vec::as_slice)
     }
 
     /// Takes what holds since event `input.seq`. It takes effect when that event is applied; what holds from the beginning, at
@@ -195,7 +195,11 @@ impl Stores {
         let mut order: Vec<(u64, usize, usize, usize)> = Vec::new();
         for (fold, (_, store)) in self.folds().iter().enumerate() {
             for (index, batch) in batches.iter().enumerate() {
-                if store.event_types().contains(&batch.event_type()) {
+                let reads = store.reads().iter();
+                if reads
+                    .map(|read| read.event_type)
+                    .any(|event| event == batch.event_type())
+                {
                     let rows = batch.seqs().iter().enumerate();
                     order.extend(rows.map(|(row, seq)| (*seq, fold, index, row)));
                 }
@@ -428,4 +432,15 @@ impl Stores {
             .map(Store::name)
             .collect();
     }
+}
+
+/// The columns that are read of each event type.
+fn columns_read() -> &'static BTreeMap<&'static str, Vec<&'static str>> {
+    static READ: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
+        let mut stores = Stores::default();
+        let folds = stores.folds();
+        let reads = folds.iter().flat_map(|(_, fold)| fold.reads());
+        reads.map(|reads| (reads.event_type, reads.columns())).collect()
+    });
+    &READ
 }

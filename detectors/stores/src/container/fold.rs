@@ -12,17 +12,50 @@ use super::lives::{Moment, Sighting, low_half};
 use super::path::container_of;
 use super::{ContainerStore, Unsettled};
 use crate::fold::Fold;
+use crate::reads::Reads;
 use crate::rows::{Row, RowsError};
 
+const CGROUP: &[&str] = &["cgroup_id", "cgroup_path", "hierarchy_id"];
+const ANNOUNCEMENT: &[&str] = &[
+    "container_id",
+    "ctime",
+    "runtime",
+    "container_name",
+    "container_image",
+    "container_image_digest",
+    "pod_name",
+    "pod_uid",
+    "pod_namespace",
+    "pod_sandbox",
+];
+
+/// What the store reads of events.
+const READS: [Reads; 5] = [
+    Reads {
+        event_type: "cgroup_mkdir",
+        fields: CGROUP,
+    },
+    Reads {
+        event_type: "cgroup_rmdir",
+        fields: CGROUP,
+    },
+    Reads {
+        event_type: "container_create",
+        fields: ANNOUNCEMENT,
+    },
+    Reads {
+        event_type: "container_remove",
+        fields: &["container_id"],
+    },
+    Reads {
+        event_type: "existing_container",
+        fields: ANNOUNCEMENT,
+    },
+];
+
 impl Fold for ContainerStore {
-    fn event_types(&self) -> &'static [&'static str] {
-        &[
-            "cgroup_mkdir",
-            "cgroup_rmdir",
-            "container_create",
-            "container_remove",
-            "existing_container",
-        ]
+    fn reads(&self) -> &'static [Reads] {
+        &READS
     }
 
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {

@@ -7,13 +7,26 @@ use super::DnsStore;
 use super::link::Sighting;
 use super::record::{AnswerValue, Reading, Response};
 use crate::fold::Fold;
+use crate::reads::Reads;
 use crate::rows::RowsError;
 
 const SECOND: i64 = 1_000_000_000;
 
+/// What the store reads of events.
+const READS: [Reads; 2] = [
+    Reads {
+        event_type: "net_packet_dns",
+        fields: &["proto_dns"],
+    },
+    Reads {
+        event_type: "net_packet_dns_response",
+        fields: &["dns_response"],
+    },
+];
+
 impl Fold for DnsStore {
-    fn event_types(&self) -> &'static [&'static str] {
-        &["net_packet_dns", "net_packet_dns_response"]
+    fn reads(&self) -> &'static [Reads] {
+        &READS
     }
 
     /// Everything comes from events.

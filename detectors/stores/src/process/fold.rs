@@ -10,6 +10,7 @@ use super::mention::Mention;
 use super::thread::{NEVER, Thread};
 use super::{ProcessStore, TaskSnapshot};
 use crate::fold::Fold;
+use crate::reads::Reads;
 use crate::rows::{Row, RowsError};
 
 /// Longest comm in bytes, without the terminator.
@@ -19,9 +20,36 @@ const EXEC_NAME_LEN: usize = 16;
 /// The core-dump bit of a signal code is no part of the signal's number.
 pub(super) const SIGNAL: i32 = 0x7f;
 
+/// What the store reads of events.
+const READS: [Reads; 3] = [
+    Reads {
+        event_type: "sched_process_fork",
+        fields: &[
+            "child_tid",
+            "child_pid",
+            "child_ns_tid",
+            "child_ns_pid",
+            "start_time",
+            "parent_process_pid",
+            "parent_process_ns_pid",
+            "parent_process_start_time",
+            "leader_pid",
+            "leader_start_time",
+        ],
+    },
+    Reads {
+        event_type: "sched_process_exec",
+        fields: &["cmdpath", "pathname", "dev", "inode", "ctime", "inode_mode"],
+    },
+    Reads {
+        event_type: "sched_process_exit",
+        fields: &["exit_code", "signal_code", "process_group_exit"],
+    },
+];
+
 impl Fold for ProcessStore {
-    fn event_types(&self) -> &'static [&'static str] {
-        &["sched_process_exec", "sched_process_exit", "sched_process_fork"]
+    fn reads(&self) -> &'static [Reads] {
+        &READS
     }
 
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
