@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use detectors_api::event::{EventBatch, RecordedEvent};
 
-use super::TaskBatches;
-use super::scan::{Scan, Tasks};
+use super::scan::{Scan, TaskBatches, Tasks};
 use crate::Error;
 
 /// Events of a batch, per event type: small, as there may be hundreds of types.

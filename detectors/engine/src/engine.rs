@@ -1,15 +1,18 @@
 //! The engine and its detectors.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use detectors_api::definition::DetectorDefinition;
 use detectors_api::event::EventBatch;
 use detectors_api::proto;
-use detectors_stores::Stores;
+use detectors_stores::StoreSource;
+use rayon::prelude::*;
 
-use crate::dispatch::{self, Purpose, States};
+use crate::dispatch::{self, States, Window};
 use crate::problem::{Problem, Reason, Refusal, Warning};
+use crate::restriction::Restriction;
+use crate::selection::{Purpose, Selector, Survivors};
 use crate::slot::{Slot, Source};
 use crate::stats::DetectorStats;
 
@@ -43,8 +46,18 @@ pub struct Engine {
     slots: Vec<Slot>,
     /// What the detector of each slot remembers; nothing, if it is stateless.
     states: Vec<States>,
+    restriction: Option<Arc<dyn Restriction>>,
+    /// Made when first asked for.
+    selectors: Selectors,
     refusals: Vec<Refusal>,
     warnings: Vec<Warning>,
+}
+
+/// What finds the events that the detectors that run want.
+#[derive(Debug, Default)]
+struct Selectors {
+    detect: OnceLock<Selector>,
+    warm_up: OnceLock<Selector>,
 }
 
 /// A detector could not be started or ended.
@@ -79,6 +92,8 @@ impl Engine {
         Self {
             states: slots.iter().map(|_| States::default()).collect(),
             slots,
+            restriction: None,
+            selectors: Selectors::default(),
             refusals,
             warnings,
         }
@@ -102,10 +117,28 @@ impl Engine {
     }
 
     /// The types of recorded events that [`process`](Self::process) needs, sorted. The stores need theirs besides
-    /// ([`Stores::event_types`]).
+    /// ([`Stores::event_types`](detectors_stores::Stores::event_types)).
     #[must_use]
     pub fn subscribed_events(&self) -> Vec<&str> {
         self.recorded_inputs(&vec![true; self.slots.len()])
+    }
+
+    /// What finds the events that the detectors that run want, for this purpose: it can work ahead of them, on other threads.
+    /// It is good until a detector is enabled or disabled.
+    #[must_use]
+    pub fn selector(&self, purpose: Purpose) -> Selector {
+        let selector = match purpose {
+            Purpose::Detect => &self.selectors.detect,
+            Purpose::WarmUp => &self.selectors.warm_up,
+        };
+        selector
+            .get_or_init(|| Selector::new(&self.slots, &self.active(purpose)))
+            .clone()
+    }
+
+    /// From now on keeps recorded events from all detectors, unless `restriction` holds of them. They count as seen.
+    pub fn restrict(&mut self, restriction: Arc<dyn Restriction>) {
+        self.restriction = Some(restriction);
     }
 
     /// What detectors wait for in vain in a recording that has only the event types `recorded`. It is added to the
@@ -135,16 +168,45 @@ impl Engine {
     /// this window (and may know more). Uses the current rayon pool.
     ///
     /// Detections come sorted; see [`Detection::order`].
-    pub fn process(&mut self, batches: &[EventBatch], stores: &Stores) -> Vec<Detection> {
-        let active: Vec<_> = self.slots.iter().map(|slot| slot.enabled).collect();
-        dispatch::process(
-            &mut self.slots,
-            &mut self.states,
-            &active,
-            batches,
+    pub fn process(&mut self, batches: &[EventBatch], stores: &dyn StoreSource) -> Vec<Detection> {
+        let survivors = self.select(batches, Purpose::Detect);
+        self.run(survivors, stores, Purpose::Detect)
+    }
+
+    /// Runs detectors over the events of a window that its [`selector`](Self::selector) for the same purpose has found. This is
+    /// what [`process`](Self::process) and [`warm_up`](Self::warm_up) do after selecting, and has the same rules.
+    ///
+    /// `stores` is asked only if a detector asks, or has something detected.
+    pub fn run(
+        &mut self,
+        survivors: Vec<Survivors>,
+        stores: &dyn StoreSource,
+        purpose: Purpose,
+    ) -> Vec<Detection> {
+        let active = self.active(purpose);
+        let window = Window {
+            survivors: &survivors,
             stores,
-            Purpose::Detect,
-        )
+            restriction: self.restriction.as_deref(),
+            purpose,
+        };
+        dispatch::run(&mut self.slots, &mut self.states, &active, window)
+    }
+
+    fn select(&self, batches: &[EventBatch], purpose: Purpose) -> Vec<Survivors> {
+        let selector = self.selector(purpose);
+        let wanted = batches
+            .par_iter()
+            .filter(|batch| selector.wants(batch.event_type()));
+        wanted.map(|batch| selector.select(batch)).collect()
+    }
+
+    /// Which detectors run.
+    fn active(&self, purpose: Purpose) -> Vec<bool> {
+        match purpose {
+            Purpose::Detect => self.slots.iter().map(|slot| slot.enabled).collect(),
+            Purpose::WarmUp => self.remembering(),
+        }
     }
 
     /// Whether a detector remembers something from one event to the next. Then what is found in an event depends on all events
@@ -164,16 +226,9 @@ impl Engine {
     /// Shows a window of events to stateful detectors, as [`process`](Self::process) does, for what they remember of it. No
     /// detections come out, and nothing but the number of calls is counted. Stateless detectors run only where stateful ones
     /// consume their detections.
-    pub fn warm_up(&mut self, batches: &[EventBatch], stores: &Stores) {
-        let active = self.remembering();
-        dispatch::process(
-            &mut self.slots,
-            &mut self.states,
-            &active,
-            batches,
-            stores,
-            Purpose::WarmUp,
-        );
+    pub fn warm_up(&mut self, batches: &[EventBatch], stores: &dyn StoreSource) {
+        let survivors = self.select(batches, Purpose::WarmUp);
+        self.run(survivors, stores, Purpose::WarmUp);
     }
 
     /// Which detectors shape a state: the stateful ones, and those whose detections they consume, directly or through others.
@@ -215,6 +270,7 @@ impl Engine {
     /// If there is no such detector, or it fails to start; then it does not run.
     pub fn enable(&mut self, id: &str) -> Result<(), LifecycleError> {
         let slot = self.position(id)?;
+        self.selectors = Selectors::default();
         self.slots[slot]
             .enable()
             .map_err(|message| LifecycleError::Start {
@@ -229,6 +285,7 @@ impl Engine {
     /// If there is no such detector, or it fails to end; then it goes on.
     pub fn disable(&mut self, id: &str) -> Result<(), LifecycleError> {
         let slot = self.position(id)?;
+        self.selectors = Selectors::default();
         self.slots[slot]
             .disable()
             .map_err(|message| LifecycleError::End {
@@ -247,6 +304,7 @@ impl Engine {
     /// Ends all detectors that run, and says which of them failed to. That is added to the [`warnings`](Self::warnings).
     pub fn close(&mut self) -> Vec<Warning> {
         let mut warnings = Vec::new();
+        self.selectors = Selectors::default();
         for slot in &mut self.slots {
             if let Err(message) = slot.disable() {
                 warnings.push(Problem {

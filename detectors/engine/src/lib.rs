@@ -55,6 +55,8 @@ mod graph;
 mod populate;
 mod problem;
 mod registry;
+mod restriction;
+mod selection;
 mod slot;
 mod stats;
 pub mod testkit;
@@ -62,6 +64,8 @@ pub mod testkit;
 pub use engine::{Detection, Engine, LifecycleError};
 pub use problem::{Problem, Reason, Refusal, Warning};
 pub use registry::{EngineBuilder, Registered};
+pub use restriction::Restriction;
+pub use selection::{Described, Evaluation, Facts, Purpose, Selector, Survivors};
 pub use stats::{Counts, DetectorStats, Failure, FailureKind, Note, SlowestCall, Timing};
 
 /// Longest chain of detectors that consume each other's events.

@@ -6,20 +6,15 @@ use detectors_api::output::Output;
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
 use detectors_api::stores::{ProcessInfo, Stores as _};
-use detectors_stores::StoresAt;
 
 use crate::ANCESTRY_DEPTH;
+use crate::dispatch::AsOf;
 use crate::slot::Slot;
 
 /// Name under which the user-space stack of the triggering event is kept in `detected_from.data`.
 const STACK: &str = "stack_addresses";
 
-pub(crate) fn populate(
-    slot: &Slot,
-    output: Output,
-    event: &Event<'_>,
-    stores: &StoresAt<'_>,
-) -> proto::Event {
+pub(crate) fn populate(slot: &Slot, output: Output, event: &Event<'_>, stores: &AsOf<'_>) -> proto::Event {
     let definition = &slot.definition;
     let flags = output.auto_populate.unwrap_or(definition.auto_populate);
     let stack = event.stack_addresses();
@@ -75,7 +70,7 @@ pub(crate) fn populate(
 }
 
 /// Replaces the parent that an event carries by `depth` ancestors, as far as they are known.
-fn add_ancestry(process: &mut proto::Process, depth: u32, stores: &StoresAt<'_>) {
+fn add_ancestry(process: &mut proto::Process, depth: u32, stores: &AsOf<'_>) {
     let Ok(depth) = usize::try_from(depth) else { return };
     if depth == 0 {
         return;

@@ -29,6 +29,12 @@ pub type Warning = Problem;
 /// What is wrong with a part of a definition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
+    /// It could not say who it is. Its id being unknown, it goes by its place among all detectors.
+    #[error("it is not told: {message}")]
+    Definition {
+        /// What went wrong.
+        message: String,
+    },
     /// An id or a name is empty.
     #[error("it is empty")]
     Empty,

@@ -105,9 +105,14 @@ pub(crate) fn start(detector: &mut dyn Detector, params: &DetectorParams) -> Res
     guard(|| detector.init(params))
 }
 
-fn guard(call: impl FnOnce() -> Result<()>) -> Result<(), String> {
+/// Who a detector is. The error says why it could not tell.
+pub(crate) fn definition(detector: &dyn Detector) -> Result<DetectorDefinition, String> {
+    guard(|| Ok(detector.definition()))
+}
+
+fn guard<T>(call: impl FnOnce() -> Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(error.to_string()),
         Err(payload) => Err(format!("it panicked: {}", panic_text(payload.as_ref()))),
     }

@@ -16,6 +16,8 @@ pub struct Counts {
     pub errors: u64,
     /// Calls that panicked.
     pub panics: u64,
+    /// Calls on events that could not be read whole; what came of them does not count.
+    pub unreadable: u64,
     /// Warnings.
     pub warnings: u64,
 }
@@ -35,6 +37,7 @@ impl AddAssign for Counts {
         self.outputs += other.outputs;
         self.errors += other.errors;
         self.panics += other.panics;
+        self.unreadable += other.unreadable;
         self.warnings += other.warnings;
     }
 }
@@ -75,16 +78,6 @@ pub struct Timing {
 impl Timing {
     /// What a call may take: 1 ms.
     pub const SLOW: Duration = Duration::from_millis(1);
-
-    /// Counts a call that took `time`; `event` says on which event: its sequence number and its name.
-    pub(crate) fn add(&mut self, time: Duration, event: impl FnOnce() -> (u64, String)) {
-        self.total += time;
-        self.slow += u64::from(time > Self::SLOW);
-        if self.slowest.as_ref().is_none_or(|slowest| time > slowest.time) {
-            let (seq, event) = event();
-            self.slowest = Some(SlowestCall { time, seq, event });
-        }
-    }
 }
 
 impl AddAssign for Timing {
@@ -150,6 +143,8 @@ pub enum FailureKind {
     Error,
     /// It panicked.
     Panic,
+    /// It looked at a part of the event that could not be read. Whatever it made of the rest is no detection.
+    Unreadable,
 }
 
 impl FailureKind {
@@ -157,6 +152,7 @@ impl FailureKind {
         match self {
             Self::Error => "failed on",
             Self::Panic => "panicked on",
+            Self::Unreadable => "could not read all of",
         }
     }
 }

@@ -111,27 +111,22 @@ impl States {
 impl Group {
     /// Hands every event's position to `call`, in order, with the state that it left the last time; it gets none if the state
     /// starts anew.
-    pub(super) fn run<T>(&mut self, mut call: impl FnMut(usize, &mut Option<State>) -> T) -> Vec<(usize, T)> {
+    pub(super) fn run(&mut self, mut call: impl FnMut(usize, &mut Option<State>)) {
         let (mut state, mut used_ns) = match self.kept.take() {
             Some(kept) => (Some(kept.state), kept.used_ns),
             None => (None, 0),
         };
-        let results = self
-            .events
-            .iter()
-            .map(|(position, now)| {
-                if self
-                    .retention_ns
-                    .is_some_and(|retention| is_over(used_ns, *now, retention))
-                {
-                    state = None;
-                }
-                used_ns = *now;
-                (*position, call(*position, &mut state))
-            })
-            .collect();
+        for (position, now) in &self.events {
+            if self
+                .retention_ns
+                .is_some_and(|retention| is_over(used_ns, *now, retention))
+            {
+                state = None;
+            }
+            used_ns = *now;
+            call(*position, &mut state);
+        }
         self.kept = state.map(|state| Kept { state, used_ns });
-        results
     }
 }
 

@@ -91,11 +91,11 @@ pub(super) struct DataFilter {
 
 /// All filters on one field.
 #[derive(Clone, Debug)]
-pub(super) struct FieldFilter {
-    pub(super) name: String,
+pub(crate) struct FieldFilter {
+    pub(crate) name: String,
     /// As written.
-    filters: Vec<String>,
-    pub(super) test: Test,
+    pub(crate) filters: Vec<String>,
+    pub(crate) test: Test,
 }
 
 impl DataFilter {
@@ -167,7 +167,7 @@ impl DataFilter {
 }
 
 impl FieldFilter {
-    pub(super) fn matches(&self, event: &Event<'_>) -> bool {
+    fn matches(&self, event: &Event<'_>) -> bool {
         event
             .value(&self.name)
             .is_some_and(|value| self.test.matches(&value))

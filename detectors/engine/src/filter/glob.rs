@@ -4,8 +4,8 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// A text pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Glob {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Glob {
     /// Exactly this text.
     Literal(String),
     /// Starts with this text.
@@ -16,8 +16,8 @@ pub(super) enum Glob {
     Pattern(Vec<Token>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Token {
     Character(char),
     /// One character.
     One,
@@ -25,9 +25,27 @@ pub(super) enum Token {
     Any,
 }
 
+/// Text that every match has, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// It is the whole match.
+    Whole(String),
+    /// In front.
+    Start(String),
+    /// At the end.
+    End(String),
+    /// Somewhere.
+    Inside(String),
+    /// There is no such text.
+    Nowhere,
+}
+
+/// Length in bytes from which text at an end tells matches from others well enough.
+const TELLING: usize = 3;
+
 impl Glob {
     /// Compiles a pattern; `None` if it ends in a lone `\`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut tokens = Vec::new();
         let mut characters = text.chars();
         while let Some(character) = characters.next() {
@@ -64,8 +82,50 @@ impl Glob {
         Some(Self::Pattern(tokens))
     }
 
+    /// Text that every match has, where it is found with the least effort.
+    pub(crate) fn anchor(&self) -> Anchor {
+        let tokens = match self {
+            Self::Literal(text) => return Anchor::Whole(text.clone()),
+            Self::Prefix(text) => return Anchor::Start(text.clone()),
+            Self::Suffix(text) => return Anchor::End(text.clone()),
+            Self::Pattern(tokens) => tokens,
+        };
+        // A pattern has a wildcard, so there are at least two parts, though they may be empty.
+        let mut parts: Vec<String> = vec![String::new()];
+        for token in tokens {
+            match (token, parts.last_mut()) {
+                (Token::Character(character), Some(part)) => part.push(*character),
+                _ => parts.push(String::new()),
+            }
+        }
+        let end = parts.pop().unwrap_or_default();
+        let start = parts.first().cloned().unwrap_or_default();
+        let inside = parts
+            .into_iter()
+            .skip(1)
+            .max_by_key(String::len)
+            .unwrap_or_default();
+        let outside = if start.len() >= end.len() {
+            Anchor::Start(start.clone())
+        } else {
+            Anchor::End(end.clone())
+        };
+        if start.len().max(end.len()) >= TELLING.min(inside.len().max(1)) {
+            outside
+        } else if inside.is_empty() {
+            Anchor::Nowhere
+        } else {
+            Anchor::Inside(inside)
+        }
+    }
+
+    /// Whether it is decided by its [`anchor`](Self::anchor) alone.
+    pub(crate) const fn is_anchor(&self) -> bool {
+        !matches!(self, Self::Pattern(_))
+    }
+
     /// Whether `text` as a whole matches.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Literal(literal) => text == literal,
             Self::Prefix(prefix) => text.starts_with(prefix.as_str()),

@@ -13,27 +13,31 @@
 //! * Filters on different fields must all hold.
 //! * A field that is missing, or is of another kind than declared, matches nothing, not even `!=`.
 //!
-//! Filters are compiled to predicates that thin out a selection of rows, column by column (`select`); in dictionary
-//! columns every distinct value is tested once. [`Filter::matches`] says the same about one event, and is what decides where
-//! the columns of a row are not the whole truth.
+//! [`Filter::matches`] says whether one event passes. Whole batches are filtered column by column, for all detectors at
+//! once, by a [`Selector`](crate::Selector), which says the same; where the columns of a row are not the whole truth,
+//! it asks here.
 
 mod data;
 mod glob;
 mod rejection;
 mod scope;
-mod select;
 mod syntax;
 mod syscalls;
 mod test;
 
+pub(crate) use data::FieldFilter;
 pub use data::{FieldInfo, Meaning};
+pub(crate) use glob::{Anchor, Glob};
 pub use rejection::Rejection;
 pub(crate) use rejection::shown;
 pub use scope::scopes;
+pub(crate) use scope::{Reads, ScopeTest, ScopeTested};
 pub use syntax::FilterError;
+pub(crate) use test::{Conditions, Test};
 
 use detectors_api::event::{Event, EventBatch};
 
+use crate::selection;
 use data::DataFilter;
 use scope::ScopeFilter;
 
@@ -82,6 +86,16 @@ impl Filter {
     /// The rows of `batch` that pass, in order.
     #[must_use]
     pub fn select(&self, batch: &EventBatch) -> Vec<usize> {
-        select::select(&self.data, &self.scope, batch)
+        selection::rows(self, batch)
+    }
+
+    /// The tests of the event's own fields.
+    pub(crate) fn fields(&self) -> &[FieldFilter] {
+        &self.data.fields
+    }
+
+    /// The tests of who did it, and where.
+    pub(crate) fn scopes(&self) -> &[ScopeTest] {
+        &self.scope.tests
     }
 }

@@ -1,5 +1,6 @@
 //! Filters on who did it, and where.
 
+use detectors_api::columns;
 use detectors_api::event::{Event, Value};
 use detectors_api::spelling::similar;
 
@@ -9,7 +10,7 @@ use super::test::{Kind, Test};
 
 /// What a scope filter can test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
+pub(crate) enum Scope {
     Timestamp,
     Pid,
     Tid,
@@ -83,7 +84,7 @@ pub fn scopes() -> impl Iterator<Item = &'static str> {
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Container,
     StartedContainer,
     Host,
@@ -91,21 +92,34 @@ enum Place {
 
 /// Scope filters, all of which must hold.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ScopeFilter {
-    /// Each with its filter as written.
-    places: Vec<(Place, String)>,
-    tests: Vec<ScopeTest>,
+pub(crate) struct ScopeFilter {
+    pub(crate) tests: Vec<ScopeTest>,
 }
 
-/// All filters on one scope.
+/// All filters on one scope; but every filter on the place is a test of its own.
 #[derive(Clone, Debug)]
-struct ScopeTest {
-    scope: Scope,
+pub(crate) struct ScopeTest {
     /// The name that was used first.
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// As written.
-    filters: Vec<String>,
-    test: Test,
+    pub(crate) filters: Vec<String>,
+    pub(crate) what: ScopeTested,
+}
+
+/// What is tested of the scope.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ScopeTested {
+    Place(Place),
+    Value(Scope, Test),
+}
+
+/// Where an event keeps what a scope test looks at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Reads<'a> {
+    /// In its process context.
+    Context,
+    /// In a common column, whose values must pass the test; an empty text counts as missing.
+    Column(&'static str, &'a Test),
 }
 
 impl ScopeFilter {
@@ -125,7 +139,11 @@ impl ScopeFilter {
     fn add(&mut self, filter: &str) -> Result<(), FilterError> {
         let expression = Expression::parse(filter)?;
         if PLACES.contains(&expression.field) {
-            self.places.push((place(&expression)?, filter.to_owned()));
+            self.tests.push(ScopeTest {
+                name: "container",
+                filters: vec![filter.to_owned()],
+                what: ScopeTested::Place(place(&expression)?),
+            });
             return Ok(());
         }
         let (name, scope, kind) = NAMES
@@ -146,65 +164,61 @@ impl ScopeFilter {
                 .error(*offset, "an empty text matches nothing")
                 .hint("where it is empty, it is missing"));
         }
-        let position = self.tests.iter().position(|known| known.scope == scope);
-        let position = position.unwrap_or_else(|| {
-            self.tests.push(ScopeTest {
-                scope,
-                name,
-                filters: Vec::new(),
-                test: kind.test(),
-            });
-            self.tests.len() - 1
-        });
-        let tested = &mut self.tests[position];
-        tested.filters.push(filter.to_owned());
-        tested.test.add(kind, &expression, comparison)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.tests.is_empty()
-    }
-
-    /// Splits into what depends on the process context alone, the system call in progress, and the rest.
-    pub(super) fn by_cost(&self) -> (Self, Option<&Test>, Self) {
-        let mut context = Self {
-            places: self.places.clone(),
-            tests: Vec::new(),
-        };
-        let (mut syscall, mut rest) = (None, Self::default());
-        for tested in &self.tests {
-            match tested.scope {
-                Scope::Syscall => syscall = Some(&tested.test),
-                Scope::Timestamp | Scope::Processor => rest.tests.push(tested.clone()),
-                _ => context.tests.push(tested.clone()),
+        for known in &mut self.tests {
+            if let ScopeTested::Value(tested, test) = &mut known.what
+                && *tested == scope
+            {
+                known.filters.push(filter.to_owned());
+                return test.add(kind, &expression, comparison);
             }
         }
-        (context, syscall, rest)
+        let mut test = kind.test();
+        test.add(kind, &expression, comparison)?;
+        self.tests.push(ScopeTest {
+            name,
+            filters: vec![filter.to_owned()],
+            what: ScopeTested::Value(scope, test),
+        });
+        Ok(())
     }
 
     pub(super) fn matches(&self, event: &Event<'_>) -> bool {
-        self.places.iter().all(|(place, _)| place.matches(event))
-            && self.tests.iter().all(|tested| tested.matches(event))
+        self.tests.iter().all(|test| test.what.matches(event))
     }
 
     /// What keeps `event` from passing.
     pub(super) fn rejections(&self, event: &Event<'_>) -> impl Iterator<Item = Rejection> {
-        let places = self.places.iter().filter(|(place, _)| !place.matches(event));
-        let places = places.map(|(_, filter)| Rejection {
-            filters: vec![filter.clone()],
-            tested: "container".to_owned(),
-            found: Place::of(event),
-        });
-        let tests = self.tests.iter().filter(|tested| !tested.matches(event));
-        places.chain(tests.map(|tested| {
-            Rejection {
-                filters: tested.filters.clone(),
-                tested: tested.name.to_owned(),
-                found: tested
-                    .scope
-                    .with_value(event, |value| value.map(|value| shown(&value))),
+        let failed = self.tests.iter().filter(|test| !test.what.matches(event));
+        failed.map(|test| Rejection {
+            filters: test.filters.clone(),
+            tested: test.name.to_owned(),
+            found: match &test.what {
+                ScopeTested::Place(_) => Place::of(event),
+                ScopeTested::Value(scope, _) => {
+                    scope.with_value(event, |value| value.map(|value| shown(&value)))
+                }
+            },
+        })
+    }
+}
+
+impl ScopeTested {
+    pub(crate) fn matches(&self, event: &Event<'_>) -> bool {
+        match self {
+            Self::Place(place) => place.matches(event),
+            Self::Value(scope, test) => {
+                scope.with_value(event, |value| value.is_some_and(|value| test.matches(&value)))
             }
-        }))
+        }
+    }
+
+    pub(crate) fn reads(&self) -> Reads<'_> {
+        match self {
+            Self::Value(Scope::Syscall, test) => Reads::Column(columns::THREAD_SYSCALL, test),
+            Self::Value(Scope::Timestamp, test) => Reads::Column(columns::TIMESTAMP, test),
+            Self::Value(Scope::Processor, test) => Reads::Column(columns::PROCESSOR, test),
+            Self::Place(_) | Self::Value(..) => Reads::Context,
+        }
     }
 }
 
@@ -228,14 +242,6 @@ impl Place {
                 "not started"
             };
             format!("{:?}, {state}", container.id())
-        })
-    }
-}
-
-impl ScopeTest {
-    fn matches(&self, event: &Event<'_>) -> bool {
-        self.scope.with_value(event, |value| {
-            value.is_some_and(|value| self.test.matches(&value))
         })
     }
 }

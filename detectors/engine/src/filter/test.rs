@@ -17,8 +17,8 @@ pub(super) enum Kind {
 }
 
 /// All filters on one field, merged.
-#[derive(Clone, Debug)]
-pub(super) enum Test {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Test {
     Integer(Conditions<i128>),
     Float(Conditions<f64>),
     Bool(Conditions<bool>),
@@ -27,11 +27,11 @@ pub(super) enum Test {
     Bytes(Conditions<Glob>),
 }
 
-/// One of `any`, none of `none`, and inside every range.
-#[derive(Clone, Debug)]
-pub(super) struct Conditions<T> {
-    any: Vec<T>,
-    none: Vec<T>,
+/// One of `any` if there are any, none of `none`, and inside every range.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Conditions<T> {
+    pub(crate) any: Vec<T>,
+    pub(crate) none: Vec<T>,
     ranges: Vec<(Operator, T)>,
 }
 
@@ -127,8 +127,37 @@ impl Test {
         Ok(())
     }
 
+    /// What is tested of texts, if that is what it tests.
+    pub(crate) const fn texts(&self) -> Option<&Conditions<Glob>> {
+        match self {
+            Self::Text(conditions) => Some(conditions),
+            _ => None,
+        }
+    }
+
+    /// What is tested of whole numbers, if that is what it tests.
+    pub(crate) const fn integers(&self) -> Option<&Conditions<i128>> {
+        match self {
+            Self::Integer(conditions) => Some(conditions),
+            _ => None,
+        }
+    }
+
+    /// The texts of which a value must be one; `None` if others pass as well.
+    pub(crate) fn literals(&self) -> Option<impl Iterator<Item = &str>> {
+        let conditions = self.texts()?;
+        let literal = |glob: &Glob| matches!(glob, Glob::Literal(_));
+        let all = !conditions.any.is_empty() && conditions.any.iter().all(literal);
+        all.then(|| {
+            conditions.any.iter().filter_map(|glob| match glob {
+                Glob::Literal(text) => Some(text.as_str()),
+                _ => None,
+            })
+        })
+    }
+
     /// Whether a value passes. Lists pass `=` if an element does, and `!=` if no element is equal.
-    pub(super) fn matches(&self, value: &Value<'_>) -> bool {
+    pub(crate) fn matches(&self, value: &Value<'_>) -> bool {
         match (self, value) {
             (Self::Text(conditions), Value::Str(text)) => conditions.text(text),
             (Self::Bytes(conditions), Value::Bytes(bytes)) => conditions.text(&hex(bytes)),
@@ -212,8 +241,44 @@ impl<T: PartialOrd + Copy> Conditions<T> {
 }
 
 impl Conditions<i128> {
-    pub(super) fn integer(&self, value: i128) -> bool {
+    fn integer(&self, value: i128) -> bool {
         self.number(value)
+    }
+
+    /// The numbers that hold: inclusive stretches, in order, without overlap.
+    pub(crate) fn stretches(&self) -> Vec<(i128, i128)> {
+        let (mut low, mut high) = (i128::from(i64::MIN), i128::from(u64::MAX));
+        for (operator, bound) in &self.ranges {
+            match operator {
+                Operator::Less => high = high.min(bound - 1),
+                Operator::LessOrEqual => high = high.min(*bound),
+                Operator::Greater => low = low.max(bound + 1),
+                Operator::GreaterOrEqual => low = low.max(*bound),
+                Operator::Equal | Operator::NotEqual => {}
+            }
+        }
+        let sorted = |numbers: &[i128]| {
+            let mut numbers = numbers.to_vec();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        };
+        let none = sorted(&self.none);
+        if !self.any.is_empty() {
+            let mut any = sorted(&self.any);
+            any.retain(|number| (low..=high).contains(number) && none.binary_search(number).is_err());
+            return any.into_iter().map(|number| (number, number)).collect();
+        }
+        let mut stretches = Vec::new();
+        for number in none {
+            if (low..=high).contains(&number) {
+                stretches.push((low, number - 1));
+                low = number + 1;
+            }
+        }
+        stretches.push((low, high));
+        stretches.retain(|(low, high)| low <= high);
+        stretches
     }
 
     /// As for lists of texts; ranges hold if one element is inside all of them.

@@ -9,7 +9,8 @@ use detectors_api::stores::Store;
 use super::Registry;
 use super::offer::enrichment;
 use crate::engine::Engine;
-use crate::problem::{Refusal, Warning};
+use crate::problem::{Problem, Reason, Refusal, Warning};
+use crate::slot::definition;
 
 /// Collects detectors and what the recording offers, and makes an [`Engine`].
 ///
@@ -43,7 +44,7 @@ impl std::fmt::Debug for EngineBuilder {
 pub struct Registered {
     /// Runs the detectors that are in order.
     pub engine: Engine,
-    /// Why the others do not run; by detector, in the order of registration.
+    /// Why the others do not run: first those that could not say who they are, then by detector, in the order of registration.
     pub refusals: Vec<Refusal>,
     /// What detectors that run have to do without.
     pub warnings: Vec<Warning>,
@@ -126,13 +127,27 @@ impl EngineBuilder {
     /// Checks all detectors and starts those that are in order.
     #[must_use]
     pub fn build(mut self) -> Registered {
-        let detectors = std::mem::take(&mut self.detectors);
-        let mut registry = Registry::new(&self, detectors.iter().map(|detector| detector.definition()));
+        let (mut detectors, mut definitions, mut anonymous) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, detector) in (1..).zip(std::mem::take(&mut self.detectors)) {
+            match definition(detector.as_ref()) {
+                Ok(definition) => {
+                    detectors.push(detector);
+                    definitions.push(definition);
+                }
+                Err(message) => anonymous.push(Problem {
+                    detector: format!("number {number}"),
+                    field: "definition".to_owned(),
+                    reason: Reason::Definition { message },
+                    hint: None,
+                }),
+            }
+        }
+        let mut registry = Registry::new(&self, definitions);
         registry.check_identities();
         registry.check_requirements();
         registry.check_inputs();
         registry.check_chains();
-        registry.into_registered(detectors)
+        registry.into_registered(detectors, anonymous)
     }
 
     pub(super) fn available_stores(&self) -> AvailableStores {

@@ -14,7 +14,7 @@ use detectors_api::detector::{Detector, DetectorParams, Logger};
 use crate::MAX_LEVELS;
 use crate::engine::Engine;
 use crate::graph::Graph;
-use crate::problem::Reason;
+use crate::problem::{Reason, Refusal};
 use crate::slot::{Input, Slot, Source, start};
 pub use builder::{EngineBuilder, Registered};
 use candidate::{Candidate, Subscription};
@@ -29,11 +29,9 @@ struct Registry<'a> {
 }
 
 impl<'a> Registry<'a> {
-    pub(super) fn new(
-        offer: &'a EngineBuilder,
-        definitions: impl Iterator<Item = DetectorDefinition>,
-    ) -> Self {
+    pub(super) fn new(offer: &'a EngineBuilder, definitions: Vec<DetectorDefinition>) -> Self {
         let candidates: Vec<_> = definitions
+            .into_iter()
             .map(|definition| Candidate {
                 definition,
                 inputs: Vec::new(),
@@ -148,7 +146,12 @@ impl<'a> Registry<'a> {
         }
     }
 
-    fn into_registered(mut self, mut detectors: Vec<Box<dyn Detector>>) -> Registered {
+    /// Starts the detectors, which are those of the candidates. `refusals` are those of others.
+    fn into_registered(
+        mut self,
+        mut detectors: Vec<Box<dyn Detector>>,
+        mut refusals: Vec<Refusal>,
+    ) -> Registered {
         let stores = self.offer.available_stores();
         let mut params = Vec::new();
         for (candidate, detector) in self.candidates.iter_mut().zip(&mut detectors) {
@@ -183,7 +186,7 @@ impl<'a> Registry<'a> {
             .enumerate()
             .map(|(slot, index)| (*index, slot))
             .collect();
-        let (mut refusals, mut warnings, mut slots) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut warnings, mut slots) = (Vec::new(), BTreeMap::new());
         let candidates = self.candidates.into_iter().zip(detectors).zip(params);
         for (index, ((candidate, detector), params)) in candidates.enumerate() {
             let Some(slot) = slot_of.get(&index) else {
