@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::fs::File;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -15,8 +16,11 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowSelection,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
+use super::chunks::Chunks;
+use super::texts::BloomCache;
 use crate::{Error, Part, files};
 
 thread_local! {
@@ -51,15 +55,18 @@ pub(super) fn guard<T, E: ToString>(decode: impl FnOnce() -> Result<T, E>) -> Re
 }
 
 /// A Parquet file whose footer has been read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct ParquetFile {
     directory: Arc<PathBuf>,
     pub(super) part: Part,
     pub(super) metadata: ArrowReaderMetadata,
+    pub(super) blooms: BloomCache,
+    /// The file, while somebody reads it.
+    handle: Mutex<Weak<File>>,
 }
 
 impl ParquetFile {
-    pub(super) fn open(directory: &Arc<PathBuf>, part: &Part, page_index: bool) -> Result<Self, Error> {
+    pub(super) fn open(directory: &Arc<PathBuf>, part: &Part, page_index: bool) -> Result<Arc<Self>, Error> {
         let file = files::open(directory, &part.path)?;
         let size = file
             .metadata()
@@ -87,11 +94,25 @@ impl ParquetFile {
                 column: None,
                 reason,
             })?;
-        Ok(Self {
+        Ok(Arc::new(Self {
             directory: Arc::clone(directory),
             part: part.clone(),
             metadata,
-        })
+            blooms: BloomCache::default(),
+            handle: Mutex::default(),
+        }))
+    }
+
+    /// The open file. It stays open while somebody holds it: a capture may have more files than can be open together.
+    pub(super) fn handle(&self) -> Result<Arc<File>, Error> {
+        // A panic while the lock was held left it as it was.
+        let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = handle.upgrade() {
+            return Ok(file);
+        }
+        let file = Arc::new(files::open(&self.directory, &self.part.path)?);
+        *handle = Arc::downgrade(&file);
+        Ok(file)
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -105,6 +126,33 @@ impl ParquetFile {
     /// Rows of a row group, as the footer has it; never negative.
     pub(super) fn rows(&self, row_group: usize) -> usize {
         usize::try_from(self.metadata.metadata().row_group(row_group).num_rows()).unwrap_or(0)
+    }
+
+    /// Whether the file has a column called `column`.
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.metadata.schema().column_with_name(column).is_some()
+    }
+
+    /// Number of the Parquet column that `column` is, if it is not made of several.
+    pub(super) fn leaf(&self, column: &str) -> Option<usize> {
+        let mut leaves = self.leaves(column);
+        leaves.next().filter(|_| leaves.next().is_none())
+    }
+
+    fn leaves(&self, column: &str) -> impl Iterator<Item = usize> {
+        let schema = self.metadata.parquet_schema();
+        (0..schema.num_columns()).filter(move |leaf| schema.get_column_root(*leaf).name() == column)
+    }
+
+    /// Bytes that `column` takes, compressed.
+    pub(super) fn column_bytes(&self, row_group: usize, column: &str) -> u64 {
+        let group = self.metadata.metadata().row_group(row_group);
+        let bytes = self
+            .leaves(column)
+            .map(|leaf| group.column(leaf).compressed_size());
+        bytes.fold(0, |sum, bytes| {
+            sum.saturating_add(u64::try_from(bytes).unwrap_or_default())
+        })
     }
 
     /// Those of `columns` that the file has (all, for `None`).
@@ -126,27 +174,24 @@ impl ParquetFile {
         }
     }
 
-    /// The batches of one row group.
+    /// The batches of one row group, or of some rows of it.
     pub(super) fn batches(
-        &self,
+        self: &Arc<Self>,
         row_group: usize,
         columns: Option<Arc<[String]>>,
-        selection: Option<RowSelection>,
+        rows: Option<&[Range<u32>]>,
         batch_size: usize,
     ) -> Result<RowGroupBatches, Error> {
-        let file = files::open(&self.directory, &self.part.path)?;
-        let reader = guard(|| {
-            self.reader(
-                file,
-                row_group,
-                self.projection(columns.as_deref()),
-                selection,
-                batch_size,
-            )
-        })
-        .map_err(|reason| self.error(row_group, columns.as_deref(), reason))?;
+        let selection = rows.map(|rows| {
+            let ranges = rows.iter().map(|rows| rows.start as usize..rows.end as usize);
+            RowSelection::from_consecutive_ranges(ranges, self.rows(row_group))
+        });
+        let file = self.handle()?;
+        let projection = self.projection(columns.as_deref());
+        let reader = guard(|| self.reader(&file, row_group, projection, selection, batch_size))
+            .map_err(|reason| self.broken(row_group, columns.as_deref(), reason))?;
         Ok(RowGroupBatches {
-            file: self.clone(),
+            file: Arc::clone(self),
             row_group,
             columns,
             reader: Some(reader),
@@ -155,13 +200,28 @@ impl ParquetFile {
 
     fn reader(
         &self,
-        file: File,
+        file: &File,
         row_group: usize,
         projection: ProjectionMask,
         selection: Option<RowSelection>,
         batch_size: usize,
-    ) -> Result<ParquetRecordBatchReader, parquet::errors::ParquetError> {
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let columns = self
+            .metadata
+            .metadata()
+            .row_group(row_group)
+            .columns()
+            .iter()
+            .enumerate();
+        let wanted = columns.filter(|(leaf, _)| projection.leaf_included(*leaf));
+        let chunks = Chunks::read(
+            file,
+            wanted.map(|(_, column)| {
+                let (start, bytes) = column.byte_range();
+                start..start.saturating_add(bytes)
+            }),
+        )?;
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, self.metadata.clone())
             .with_row_groups(vec![row_group])
             .with_projection(projection)
             .with_batch_size(batch_size);
@@ -171,13 +231,23 @@ impl ParquetFile {
         builder.build()
     }
 
-    fn error(&self, row_group: usize, columns: Option<&[String]>, reason: String) -> Error {
+    /// A fault in a row group.
+    pub(super) fn fault(&self, row_group: usize, column: Option<String>, reason: String) -> Error {
         Error::Parquet {
             file: self.path(),
             row_group: Some(row_group),
-            column: self.broken_column(row_group, columns),
+            column,
             reason,
         }
+    }
+
+    /// A fault in one of `columns`.
+    fn broken(&self, row_group: usize, columns: Option<&[String]>, reason: String) -> Error {
+        let column = match columns {
+            Some([only]) => Some(only.clone()),
+            _ => self.broken_column(row_group, columns),
+        };
+        self.fault(row_group, column, reason)
     }
 
     /// The first column of the row group that cannot be decoded alone.
@@ -190,10 +260,9 @@ impl ParquetFile {
             .find(|name| {
                 let only = [(*name).clone()];
                 let decoded = guard(|| -> Result<(), String> {
-                    let file =
-                        files::open(&self.directory, &self.part.path).map_err(|error| error.to_string())?;
+                    let file = self.handle().map_err(|error| error.to_string())?;
                     let reader = self
-                        .reader(file, row_group, self.projection(Some(&only)), None, 1024)
+                        .reader(&file, row_group, self.projection(Some(&only)), None, 1024)
                         .map_err(|error| error.to_string())?;
                     reader
                         .into_iter()
@@ -209,7 +278,7 @@ impl ParquetFile {
 /// The batches of one row group.
 #[derive(Debug)]
 pub(super) struct RowGroupBatches {
-    file: ParquetFile,
+    file: Arc<ParquetFile>,
     row_group: usize,
     columns: Option<Arc<[String]>>,
     /// `None` after an error.
@@ -225,7 +294,7 @@ impl Iterator for RowGroupBatches {
             Ok(batch) => batch.map(Ok),
             Err(reason) => {
                 self.reader = None;
-                Some(Err(self.file.error(
+                Some(Err(self.file.broken(
                     self.row_group,
                     self.columns.as_deref(),
                     reason,

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use detectors_api::event::{EventBatch, RecordedEvent};
 
-use super::scan::{Scan, TaskBatches, Tasks};
+use super::TaskBatches;
+use super::scan::{Scan, Tasks};
 use crate::Error;
 
 /// Events of a batch, per event type: small, as there may be hundreds of types.

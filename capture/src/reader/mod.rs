@@ -1,11 +1,16 @@
 //! Reading a capture. Nothing in it is trusted.
 
+mod chunks;
 mod decode;
+mod facts;
 mod footer;
 mod merge;
 mod range;
 mod scan;
+mod statistics;
 mod stores;
+mod task;
+mod texts;
 mod verify;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,7 +25,8 @@ use detectors_api::event::{Contexts, EventBatch, context_schema};
 use nix::fcntl::{Flock, FlockArg};
 
 pub use merge::Events;
-pub use scan::{Scan, ScanBatches, ScanTask, TaskBatches};
+pub use scan::{Scan, ScanBatches};
+pub use task::{ScanTask, TaskBatches};
 pub use verify::{Fault, Verification};
 
 use crate::journal::{self, Cut, Replayed};

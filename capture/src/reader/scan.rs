@@ -4,15 +4,12 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, UInt64Array};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{TimestampNanosecondType, UInt64Type};
 use detectors_api::columns::{self, Physical, layout};
-use detectors_api::event::{Contexts, EventBatch};
-use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use detectors_api::event::EventBatch;
 
-use super::decode::{ParquetFile, RowGroupBatches, guard};
+use super::decode::ParquetFile;
+use super::statistics::row_group_seqs;
+use super::task::{ScanTask, Shared, TaskBatches, TaskSource};
 use super::{Inner, overlaps};
 use crate::manifest::{SeqRange, TimeRange};
 use crate::part::ROW_GROUP_ROWS;
@@ -24,6 +21,7 @@ pub struct Scan {
     inner: Arc<Inner>,
     event_type: &'static str,
     columns: Option<Vec<String>>,
+    others_on_demand: bool,
     seq: RangeInclusive<u64>,
     time: Option<TimeRange>,
     batch_size: usize,
@@ -35,6 +33,7 @@ impl Scan {
             inner,
             event_type,
             columns: None,
+            others_on_demand: false,
             seq: 0..=u64::MAX,
             time: None,
             batch_size: ROW_GROUP_ROWS,
@@ -76,6 +75,14 @@ impl Scan {
         columns.dedup();
         self.columns = Some(columns);
         Ok(self)
+    }
+
+    /// Reads the other columns, too, but each only when it is first asked for, for the events that are left by then. A column
+    /// that cannot be decoded by then reads as absent: see [`Event::fault`](detectors_api::event::Event::fault).
+    #[must_use]
+    pub fn others_on_demand(mut self) -> Self {
+        self.others_on_demand = true;
+        self
     }
 
     /// Reads only events with these sequence numbers.
@@ -183,6 +190,7 @@ impl Scan {
             inner: Arc::clone(&self.inner),
             event_type: self.event_type,
             columns: columns.unwrap_or_else(all).into(),
+            others_on_demand: self.others_on_demand,
             seq: self.seq.clone(),
             time: self.time,
             batch_size: self.batch_size,
@@ -249,7 +257,7 @@ impl Iterator for Tasks {
 
 fn part_tasks(shared: &Arc<Shared>, part: &Part) -> Result<Vec<ScanTask>, Error> {
     let all = shared.seq == (0..=u64::MAX);
-    let file = Arc::new(ParquetFile::open(&shared.inner.directory, part, !all)?);
+    let file = ParquetFile::open(&shared.inner.directory, part, !all)?;
     let bounds = row_group_seqs(&file)?;
     let tasks = (0..file.row_groups()).filter_map(|row_group| {
         let seq = bounds.get(row_group).copied().flatten().or(part.seq)?;
@@ -316,181 +324,6 @@ impl Iterator for ScanBatches {
     }
 }
 
-/// What all tasks of a scan have in common.
-#[derive(Debug)]
-struct Shared {
-    inner: Arc<Inner>,
-    event_type: &'static str,
-    columns: Arc<[String]>,
-    seq: RangeInclusive<u64>,
-    time: Option<TimeRange>,
-    batch_size: usize,
-}
-
-/// An independent piece of a scan. Tasks may run on any thread, in any order.
-#[derive(Clone, Debug)]
-pub struct ScanTask {
-    scan: Arc<Shared>,
-    seq: SeqRange,
-    rows: usize,
-    source: TaskSource,
-}
-
-#[derive(Clone, Debug)]
-enum TaskSource {
-    RowGroup {
-        file: Arc<ParquetFile>,
-        row_group: usize,
-    },
-    Memory(Vec<EventBatch>),
-}
-
-impl ScanTask {
-    /// The event type.
-    #[must_use]
-    pub fn event_type(&self) -> &'static str {
-        self.scan.event_type
-    }
-
-    /// Sequence numbers of the events that the task may give.
-    #[must_use]
-    pub fn seq(&self) -> SeqRange {
-        self.seq
-    }
-
-    /// The most events that the task may give.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// The batches of the task, in order.
-    ///
-    /// # Errors
-    /// If the file cannot be opened, or the process contexts of its segment cannot be read.
-    pub fn batches(&self) -> Result<TaskBatches, Error> {
-        let scan = &self.scan;
-        let source = match &self.source {
-            TaskSource::Memory(batches) => BatchSource::Memory(batches.clone().into_iter()),
-            TaskSource::RowGroup { file, row_group } => {
-                let contexts = if scan.columns.iter().any(|column| column == columns::CTX) {
-                    scan.inner.contexts(file.part.segment)?
-                } else {
-                    Contexts::default()
-                };
-                let selection = page_selection(file, *row_group, &scan.seq)?;
-                let columns = Some(Arc::clone(&scan.columns));
-                BatchSource::File {
-                    batches: Box::new(file.batches(*row_group, columns, selection, scan.batch_size)?),
-                    file: Arc::clone(file),
-                    row_group: *row_group,
-                    contexts,
-                }
-            }
-        };
-        Ok(TaskBatches {
-            scan: Arc::clone(scan),
-            source,
-            before: None,
-        })
-    }
-}
-
-/// The batches of a task.
-#[derive(Debug)]
-pub struct TaskBatches {
-    scan: Arc<Shared>,
-    source: BatchSource,
-    /// Sequence number of the last event seen.
-    before: Option<u64>,
-}
-
-#[derive(Debug)]
-enum BatchSource {
-    File {
-        batches: Box<RowGroupBatches>,
-        file: Arc<ParquetFile>,
-        row_group: usize,
-        contexts: Contexts,
-    },
-    Memory(std::vec::IntoIter<EventBatch>),
-}
-
-impl TaskBatches {
-    fn read(&mut self) -> Option<Result<EventBatch, Error>> {
-        match &mut self.source {
-            BatchSource::Memory(batches) => batches.next().map(Ok),
-            BatchSource::File {
-                batches,
-                file,
-                row_group,
-                contexts,
-            } => {
-                let batch = match batches.next()? {
-                    Ok(batch) => batch,
-                    Err(error) => return Some(Err(error)),
-                };
-                let batch = EventBatch::try_new(self.scan.event_type, batch, contexts.clone())
-                    .map_err(Error::rows(&file.path(), Some(*row_group)))
-                    .and_then(|batch| {
-                        check_order(&file.path(), self.before, batch.seqs())?;
-                        Ok(batch)
-                    });
-                if let Ok(batch) = &batch {
-                    self.before = batch.seqs().last().copied().or(self.before);
-                }
-                Some(batch)
-            }
-        }
-    }
-
-    /// The events of a batch that the scan asks for.
-    fn cut(&self, batch: &EventBatch) -> Result<EventBatch, Error> {
-        let seqs = batch.seqs();
-        let start = seqs.partition_point(|seq| seq < self.scan.seq.start());
-        let end = seqs.partition_point(|seq| seq <= self.scan.seq.end());
-        let batch = batch.slice(start, end.saturating_sub(start));
-        let Some(wanted) = self.scan.time else {
-            return Ok(batch);
-        };
-        let Some(times) = batch.common_column(columns::TIMESTAMP) else {
-            return Ok(batch.slice(0, 0));
-        };
-        let times = times.as_primitive::<TimestampNanosecondType>();
-        let keep: BooleanArray = times
-            .iter()
-            .map(|time| Some(time.is_some_and(|time| (wanted.first..=wanted.last).contains(&time))))
-            .collect();
-        if keep.true_count() == keep.len() {
-            return Ok(batch);
-        }
-        let table = Table::Events(self.scan.event_type);
-        let rows: RecordBatch =
-            filter_record_batch(batch.record_batch(), &keep).map_err(Error::table(&table))?;
-        EventBatch::try_new(self.scan.event_type, rows, batch.contexts().clone()).map_err(Error::rows(
-            &self.scan.inner.directory.join(table.to_string()),
-            None,
-        ))
-    }
-}
-
-impl Iterator for TaskBatches {
-    type Item = Result<EventBatch, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let cut = match self.read()? {
-                Ok(batch) => self.cut(&batch),
-                Err(error) => Err(error),
-            };
-            match cut {
-                Ok(batch) if batch.is_empty() => {}
-                cut => return Some(cut),
-            }
-        }
-    }
-}
-
 /// Fails unless `seqs` grow strictly, and are above `before`.
 pub(super) fn check_order(file: &Path, before: Option<u64>, seqs: &[u64]) -> Result<(), Error> {
     let wrong = before
@@ -509,82 +342,4 @@ pub(super) fn check_order(file: &Path, before: Option<u64>, seqs: &[u64]) -> Res
         }),
         None => Ok(()),
     }
-}
-
-fn statistics<T>(
-    file: &ParquetFile,
-    read: impl FnOnce(&StatisticsConverter<'_>) -> Result<T, parquet::errors::ParquetError>,
-) -> Result<T, Error> {
-    guard(|| {
-        let metadata = &file.metadata;
-        let converter =
-            StatisticsConverter::try_new(columns::SEQ, metadata.schema(), metadata.parquet_schema())?;
-        read(&converter)
-    })
-    .map_err(|reason| Error::Parquet {
-        file: file.path(),
-        row_group: None,
-        column: Some(columns::SEQ.to_owned()),
-        reason,
-    })
-}
-
-/// Sequence numbers of every row group, where the footer has them.
-fn row_group_seqs(file: &ParquetFile) -> Result<Vec<Option<SeqRange>>, Error> {
-    statistics(file, |converter| {
-        let row_groups = || file.metadata.metadata().row_groups().iter();
-        let mins = converter.row_group_mins(row_groups())?;
-        let maxes = converter.row_group_maxes(row_groups())?;
-        let numbers = |array: &Arc<dyn Array>| array.as_primitive_opt::<UInt64Type>().cloned();
-        let (Some(mins), Some(maxes)) = (numbers(&mins), numbers(&maxes)) else {
-            return Ok(Vec::new());
-        };
-        let ranges = mins.iter().zip(maxes.iter()).map(|(first, last)| {
-            Some(SeqRange {
-                first: first?,
-                last: last?,
-            })
-        });
-        Ok(ranges.collect())
-    })
-}
-
-/// The rows of the pages that may hold wanted events; `None` for all, also if the file has no page index.
-fn page_selection(
-    file: &ParquetFile,
-    row_group: usize,
-    wanted: &RangeInclusive<u64>,
-) -> Result<Option<RowSelection>, Error> {
-    let metadata = file.metadata.metadata();
-    let (Some(columns), Some(offsets)) = (metadata.column_index(), metadata.offset_index()) else {
-        return Ok(None);
-    };
-    if *wanted == (0..=u64::MAX) {
-        return Ok(None);
-    }
-    statistics(file, |converter| {
-        let mins = converter.data_page_mins(columns, offsets, [&row_group])?;
-        let maxes = converter.data_page_maxes(columns, offsets, [&row_group])?;
-        let Some(rows) = converter.data_page_row_counts(offsets, metadata.row_groups(), [&row_group])? else {
-            return Ok(None);
-        };
-        let numbers = |array: &Arc<dyn Array>| array.as_primitive_opt::<UInt64Type>().cloned();
-        let (Some(mins), Some(maxes)) = (numbers(&mins), numbers(&maxes)) else {
-            return Ok(None);
-        };
-        let known = |array: &UInt64Array, page: usize| {
-            (page < array.len() && array.is_valid(page)).then(|| array.value(page))
-        };
-        let selectors = rows.iter().enumerate().map(|(page, rows)| {
-            let rows = usize::try_from(rows.unwrap_or_default()).unwrap_or_default();
-            let may_hold = known(&mins, page).is_none_or(|first| first <= *wanted.end())
-                && known(&maxes, page).is_none_or(|last| *wanted.start() <= last);
-            if may_hold {
-                RowSelector::select(rows)
-            } else {
-                RowSelector::skip(rows)
-            }
-        });
-        Ok(Some(selectors.collect::<Vec<_>>().into()))
-    })
 }

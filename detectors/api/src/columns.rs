@@ -195,6 +195,8 @@ pub struct Layout {
     name: &'static str,
     definition: Option<&'static EventDefinition>,
     fields: Vec<FieldColumns>,
+    /// Position in the schema of the (first) column of each field.
+    slots: Vec<usize>,
     schema: SchemaRef,
 }
 
@@ -223,6 +225,12 @@ impl Layout {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// Position in the [schema](Self::schema) of the (first) column of each field; the family and the port of a socket address
+    /// follow it.
+    pub(crate) fn slots(&self) -> &[usize] {
+        &self.slots
+    }
+
     /// The Arrow schema of a full batch.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
@@ -246,12 +254,17 @@ impl Layout {
         if definition.is_none() {
             columns.push(Field::new(NAME, text(), false));
         }
-        columns.extend(fields.iter().flat_map(FieldColumns::arrow_fields));
+        let mut slots = Vec::with_capacity(fields.len());
+        for field in &fields {
+            slots.push(columns.len());
+            columns.extend(field.arrow_fields());
+        }
         columns.push(Field::new(EXTRA, DataType::Binary, true));
         Self {
             name,
             definition,
             fields,
+            slots,
             schema: Arc::new(Schema::new(columns)),
         }
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int32Type, TimestampNanosecondType, UInt32Type, UInt64Type};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, UInt32Array};
+use arrow::compute::{max, min, take_record_batch};
+use arrow::datatypes::{DataType, Field, UInt64Type};
 use prost::Message;
 
-use super::{Contexts, Event, Extra};
-use crate::columns::{self, FieldColumns, Layout, Physical, layout};
+use super::late::Late;
+use super::{ColumnSource, Contexts, Event, Extra, Rows};
+use crate::columns::{Layout, Physical, layout};
 
 /// A record batch that cannot be read as events.
 #[derive(Debug, thiserror::Error)]
@@ -64,43 +66,36 @@ pub enum BatchError {
     },
 }
 
-/// Where the columns of a field are in the record batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FieldIndex {
-    pub(super) column: usize,
-    /// Family and port of a socket address.
-    pub(super) parts: Option<(usize, usize)>,
-}
-
-#[derive(Debug)]
-pub(super) struct Indexes {
-    pub(super) seq: usize,
-    pub(super) timestamp: Option<usize>,
-    pub(super) ctx: Option<usize>,
-    pub(super) event_id: Option<usize>,
-    pub(super) thread_syscall: Option<usize>,
-    pub(super) user_stack: Option<usize>,
-    pub(super) processor: Option<usize>,
-    pub(super) name: Option<usize>,
-    pub(super) extra: usize,
-    /// In the order of the layout's fields; `None` for a column that was not read.
-    pub(super) fields: Vec<Option<FieldIndex>>,
+/// Positions of the common columns in every layout. Its tests hold them.
+pub(super) mod slot {
+    pub(crate) const SEQ: usize = 0;
+    pub(crate) const TIMESTAMP: usize = 1;
+    pub(crate) const CTX: usize = 2;
+    pub(crate) const EVENT_ID: usize = 3;
+    pub(crate) const THREAD_SYSCALL: usize = 4;
+    pub(crate) const USER_STACK: usize = 5;
+    pub(crate) const PROCESSOR: usize = 6;
+    /// Only in the layout of [`OTHER`](crate::columns::OTHER).
+    pub(crate) const NAME: usize = 7;
 }
 
 /// Events of one type, in Arrow columns, with the process contexts they refer to. Cheap to clone.
 ///
 /// Columns that nobody asked for may be missing (all but `seq` and `_extra`); their fields read as absent, so a reader
-/// that leaves columns out must know that nobody will ask for them.
+/// that leaves columns out must know that nobody will ask for them. Or they come [later](Self::with_late_columns): then they
+/// are decoded when first asked for.
 #[derive(Clone, Debug)]
 pub struct EventBatch {
     pub(super) layout: Arc<Layout>,
     pub(super) columns: RecordBatch,
-    pub(super) contexts: Contexts,
-    pub(super) indexes: Arc<Indexes>,
+    contexts: Contexts,
+    /// Where the columns of the layout are in the record batch; `None` for one that was not read at once.
+    places: Arc<[Option<usize>]>,
+    late: Option<Late>,
 }
 
 impl EventBatch {
-    /// A batch of events of type `name` (a catalogue name or [`columns::OTHER`]).
+    /// A batch of events of type `name` (a catalogue name or [`OTHER`](crate::columns::OTHER)).
     ///
     /// # Errors
     /// If a column is missing or of the wrong type, a row refers to a context that `contexts` does not hold, or its `_extra` is
@@ -111,6 +106,18 @@ impl EventBatch {
         Ok(batch)
     }
 
+    /// The same events; columns that they lack come from `source`, whose `rows` they are, when first asked for. So do their
+    /// process contexts, if the column that refers to them does.
+    ///
+    /// # Panics
+    /// If there are more or fewer `rows` than events.
+    #[must_use]
+    pub fn with_late_columns(self, source: Arc<dyn ColumnSource>, rows: Rows) -> Self {
+        assert_eq!(rows.len(), self.len(), "a row of the source for every event");
+        let late = Some(Late::new(&self.layout, source, rows));
+        Self { late, ..self }
+    }
+
     /// A batch whose rows need no check, since they have just been built.
     pub(super) fn of_columns(
         name: &str,
@@ -118,86 +125,69 @@ impl EventBatch {
         contexts: Contexts,
     ) -> Result<Self, BatchError> {
         let layout = Arc::clone(layout(name));
-        let schema = columns.schema();
-        let find = |column: &str| -> Result<Option<usize>, BatchError> {
-            let Some((index, found)) = schema.column_with_name(column) else {
-                return Ok(None);
-            };
-            let Ok(expected) = layout.schema().field_with_name(column) else {
+        let schema = columns.schema_ref();
+        let find = |expected: &Arc<Field>| -> Result<Option<usize>, BatchError> {
+            let Some((index, found)) = schema.column_with_name(expected.name()) else {
                 return Ok(None);
             };
             if !same_type(expected.data_type(), found.data_type()) {
                 return Err(BatchError::ColumnType {
                     event: name.to_owned(),
-                    column: column.to_owned(),
+                    column: expected.name().clone(),
                     expected: expected.data_type().clone(),
                     found: found.data_type().clone(),
                 });
             }
             Ok(Some(index))
         };
-        let required = |column: &str| {
-            find(column)?.ok_or_else(|| BatchError::MissingColumn {
+        let places: Arc<[_]> = layout
+            .schema()
+            .fields()
+            .iter()
+            .map(find)
+            .collect::<Result<_, _>>()?;
+        let mut required = vec![slot::SEQ, places.len() - 1];
+        if layout.definition().is_none() {
+            required.push(slot::NAME);
+        }
+        for (field, slot) in layout.fields().iter().zip(layout.slots()) {
+            // An address is nothing without its family and port.
+            if field.physical == Physical::SockAddr && places[*slot].is_some() {
+                required.extend([slot + 1, slot + 2]);
+            }
+        }
+        if let Some(missing) = required.into_iter().find(|slot| places[*slot].is_none()) {
+            return Err(BatchError::MissingColumn {
                 event: name.to_owned(),
-                column: column.to_owned(),
-            })
-        };
-        let field = |field: &FieldColumns| -> Result<Option<FieldIndex>, BatchError> {
-            let Some(column) = find(&field.column)? else {
-                return Ok(None);
-            };
-            let parts = match field.physical {
-                Physical::SockAddr => {
-                    Some((required(&field.family_column())?, required(&field.port_column())?))
-                }
-                _ => None,
-            };
-            Ok(Some(FieldIndex { column, parts }))
-        };
-        let indexes = Indexes {
-            seq: required(columns::SEQ)?,
-            timestamp: find(columns::TIMESTAMP)?,
-            ctx: find(columns::CTX)?,
-            event_id: find(columns::EVENT_ID)?,
-            thread_syscall: find(columns::THREAD_SYSCALL)?,
-            user_stack: find(columns::USER_STACK)?,
-            processor: find(columns::PROCESSOR)?,
-            name: if layout.definition().is_none() {
-                Some(required(columns::NAME)?)
-            } else {
-                None
-            },
-            extra: required(columns::EXTRA)?,
-            fields: layout.fields().iter().map(field).collect::<Result<_, _>>()?,
-        };
-        let batch = Self {
+                column: layout.schema().field(missing).name().clone(),
+            });
+        }
+        Ok(Self {
             layout,
             columns,
             contexts,
-            indexes: Arc::new(indexes),
-        };
-        Ok(batch)
+            places,
+            late: None,
+        })
     }
 
     /// Rows are untrusted: what the accessors rely on is checked once, here.
     fn check(&self) -> Result<(), BatchError> {
         let event = || self.layout.name().to_owned();
-        for (column, index) in [
-            (columns::SEQ, Some(self.indexes.seq)),
-            (columns::NAME, self.indexes.name),
-        ] {
-            let Some(array) = index.map(|index| self.columns.column(index)) else {
+        let name = self.layout.definition().is_none().then_some(slot::NAME);
+        for slot in [Some(slot::SEQ), name].into_iter().flatten() {
+            let Some(nulls) = self.read_column(slot).and_then(|column| column.nulls()) else {
                 continue;
             };
-            if let Some(row) = (0..array.len()).find(|row| array.is_null(*row)) {
+            if let Some(row) = (0..nulls.len()).find(|row| nulls.is_null(*row)) {
                 return Err(BatchError::Null {
                     event: event(),
-                    column: column.to_owned(),
+                    column: self.layout.schema().field(slot).name().clone(),
                     row,
                 });
             }
         }
-        let extra = self.columns.column(self.indexes.extra).as_binary::<i32>();
+        let extra = self.extra_column();
         for row in self.rows_with_extra() {
             Extra::decode(extra.value(row)).map_err(|source| BatchError::Extra {
                 event: event(),
@@ -205,26 +195,39 @@ impl EventBatch {
                 source,
             })?;
         }
-        let Some(ctx) = self
-            .indexes
-            .ctx
-            .map(|index| self.columns.column(index).as_primitive::<UInt32Type>())
-        else {
-            return Ok(());
-        };
-        for (row, ctx) in ctx.iter().enumerate() {
-            if let Some(ctx) = ctx.filter(|ctx| !self.contexts.contains(*ctx)) {
-                return Err(BatchError::Context {
-                    event: event(),
-                    seq: self.seq(row),
-                    ctx,
-                });
-            }
+        let ctx = self.read_column(slot::CTX);
+        match ctx.and_then(|ctx| dangling(ctx.as_primitive(), &self.contexts)) {
+            Some((row, ctx)) => Err(BatchError::Context {
+                event: event(),
+                seq: self.seq(row),
+                ctx,
+            }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Name of the event type: a catalogue name or [`columns::OTHER`].
+    /// The column of the layout at `slot`, if it was read at once.
+    fn read_column(&self, slot: usize) -> Option<&ArrayRef> {
+        self.places[slot].map(|place| self.columns.column(place))
+    }
+
+    /// The column of the layout at `slot`, `None` if there is none; or why it cannot be decoded.
+    pub(super) fn column(&self, slot: usize) -> Result<Option<&ArrayRef>, &str> {
+        match (self.places[slot], &self.late) {
+            (Some(place), _) => Ok(Some(self.columns.column(place))),
+            (None, Some(late)) => late.column(&self.layout, slot),
+            (None, None) => Ok(None),
+        }
+    }
+
+    pub(super) fn extra_column(&self) -> &BinaryArray {
+        let place = self.places.last().copied().flatten();
+        self.columns
+            .column(place.expect("a batch without `_extra` is refused"))
+            .as_binary()
+    }
+
+    /// Name of the event type: a catalogue name or [`OTHER`](crate::columns::OTHER).
     #[must_use]
     pub fn event_type(&self) -> &'static str {
         self.layout.name()
@@ -236,7 +239,7 @@ impl EventBatch {
         &self.layout
     }
 
-    /// The columns.
+    /// The columns that were read at once.
     #[must_use]
     pub fn record_batch(&self) -> &RecordBatch {
         &self.columns
@@ -245,7 +248,10 @@ impl EventBatch {
     /// The process contexts that the events refer to.
     #[must_use]
     pub fn contexts(&self) -> &Contexts {
-        &self.contexts
+        match &self.late {
+            Some(late) if self.places[slot::CTX].is_none() => late.contexts(),
+            _ => &self.contexts,
+        }
     }
 
     /// Number of events.
@@ -263,8 +269,8 @@ impl EventBatch {
     /// Sequence numbers, in row order.
     #[must_use]
     pub fn seqs(&self) -> &[u64] {
-        self.columns
-            .column(self.indexes.seq)
+        let seq = self.read_column(slot::SEQ);
+        seq.expect("a batch without `seq` is refused")
             .as_primitive::<UInt64Type>()
             .values()
     }
@@ -275,7 +281,8 @@ impl EventBatch {
         self.seqs()[row]
     }
 
-    /// The column of the field called `field` (the first one, for a socket address); `None` if it was not read.
+    /// The column of the field called `field` (the first one, for a socket address); `None` if it was not read, or cannot be
+    /// decoded.
     #[must_use]
     pub fn field_column(&self, field: &str) -> Option<&ArrayRef> {
         let position = self
@@ -283,18 +290,30 @@ impl EventBatch {
             .fields()
             .iter()
             .position(|columns| columns.name == field)?;
-        self.indexes.fields[position].map(|index| self.columns.column(index.column))
+        self.column(self.layout.slots()[position]).ok().flatten()
     }
 
-    /// The common column called `name`; `None` if it was not read.
+    /// The common column called `name`; `None` if it was not read, or cannot be decoded.
     #[must_use]
     pub fn common_column(&self, name: &str) -> Option<&ArrayRef> {
-        self.columns.column_by_name(name)
+        let (slot, _) = self.layout.schema().column_with_name(name)?;
+        self.column(slot).ok().flatten()
     }
 
-    /// The rows that keep something in [`columns::EXTRA`]: their data columns may not be the whole truth.
+    /// Why a column could not be decoded when it was asked for; `None` if all went well so far.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.late.as_ref()?.first_fault().map(str::to_owned)
+    }
+
+    /// Why the column at `slot` could not be decoded.
+    pub(super) fn fault_at(&self, slot: usize) -> Option<&str> {
+        self.late.as_ref()?.fault(slot)
+    }
+
+    /// The rows that keep something in [`EXTRA`](crate::columns::EXTRA): their data columns may not be the whole truth.
     pub fn rows_with_extra(&self) -> impl Iterator<Item = usize> + '_ {
-        let extra = self.columns.column(self.indexes.extra);
+        let extra = self.extra_column();
         (0..if extra.null_count() == extra.len() {
             0
         } else {
@@ -319,48 +338,53 @@ impl EventBatch {
     }
 
     /// `len` events from row `offset` on, without copying.
+    ///
+    /// # Panics
+    /// If there are not so many.
     #[must_use]
     pub fn slice(&self, offset: usize, len: usize) -> Self {
         Self {
             columns: self.columns.slice(offset, len),
+            late: self.late.as_ref().map(|late| late.slice(offset, len)),
             ..self.clone()
         }
     }
 
-    pub(super) fn ctx(&self, row: usize) -> Option<u32> {
-        let array = self
-            .columns
-            .column(self.indexes.ctx?)
-            .as_primitive::<UInt32Type>();
-        array.is_valid(row).then(|| array.value(row))
-    }
-
-    pub(super) fn timestamp(&self, row: usize) -> Option<i64> {
-        let array = self
-            .columns
-            .column(self.indexes.timestamp?)
-            .as_primitive::<TimestampNanosecondType>();
-        array.is_valid(row).then(|| array.value(row))
-    }
-
-    pub(super) fn event_id(&self, row: usize) -> i32 {
-        let Some(index) = self.indexes.event_id else {
-            return 0;
-        };
-        self.columns.column(index).as_primitive::<Int32Type>().value(row)
-    }
-
-    pub(super) fn processor(&self, row: usize) -> Option<u32> {
-        let array = self
-            .columns
-            .column(self.indexes.processor?)
-            .as_primitive::<UInt32Type>();
-        array.is_valid(row).then(|| array.value(row))
+    /// The events in `rows`, whose numbers must increase. Columns that are still to be decoded will be so for these only.
+    ///
+    /// # Panics
+    /// If there is no such row, or the numbers do not increase.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        assert!(rows.is_sorted_by(|row, next| row < next), "rows increase");
+        assert!(
+            rows.last().is_none_or(|row| (*row as usize) < self.len()),
+            "rows of a batch of {} events",
+            self.len()
+        );
+        let rows = UInt32Array::from(rows.to_vec());
+        Self {
+            columns: take_record_batch(&self.columns, &rows).expect("all types can be taken from"),
+            late: self.late.as_ref().map(|late| late.take(&rows)),
+            ..self.clone()
+        }
     }
 }
 
+/// The first row of `ctx` that refers to a context that is not there, and the reference.
+pub(super) fn dangling(ctx: &UInt32Array, contexts: &Contexts) -> Option<(usize, u32)> {
+    let bounds = [min(ctx), max(ctx)];
+    // There are no gaps between contexts.
+    if bounds.into_iter().flatten().all(|ctx| contexts.contains(ctx)) {
+        return None;
+    }
+    let references = ctx.iter().enumerate();
+    let mut present = references.filter_map(|(row, ctx)| Some((row, ctx?)));
+    present.find(|(_, ctx)| !contexts.contains(*ctx))
+}
+
 /// Text may be plain or dictionary-encoded; all else is as the layout has it.
-fn same_type(expected: &DataType, found: &DataType) -> bool {
+pub(super) fn same_type(expected: &DataType, found: &DataType) -> bool {
     match (expected, found) {
         (DataType::Dictionary(..), DataType::Utf8) => true,
         (DataType::List(expected), DataType::List(found)) => {
@@ -390,7 +414,8 @@ mod tests {
         builder.push(0, &RecordedEvent::from(event));
         let built = builder.finish().batches.remove(0);
         let mut arrays = built.columns.columns().to_vec();
-        arrays[built.indexes.extra] = Arc::new(BinaryArray::from_vec(vec![&[0xff, 0xff]]));
+        *arrays.last_mut().expect("`_extra` is the last column") =
+            Arc::new(BinaryArray::from_vec(vec![&[0xff, 0xff]]));
         let columns = RecordBatch::try_new(built.columns.schema(), arrays).expect("same types");
         let refused = EventBatch::try_new(built.event_type(), columns, Contexts::default());
         assert!(

@@ -7,6 +7,7 @@
 mod batch;
 mod builder;
 mod contexts;
+mod late;
 mod parts;
 mod value;
 mod view;
@@ -14,6 +15,7 @@ mod view;
 pub use batch::{BatchError, EventBatch};
 pub use builder::{BatchBuilder, Built};
 pub use contexts::{Context, Contexts, context_schema};
+pub use late::{ColumnSource, Rows};
 pub use parts::{ContainerView, K8sView, ParentView, ProcessView, ThreadView};
 pub use value::{FromValue, SockAddrRef, TextList, Value};
 pub use view::Event;

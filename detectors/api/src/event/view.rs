@@ -1,12 +1,14 @@
 //! The view of one event: what detectors get.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{
+    ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type,
+};
 use prost::Message;
 
-use super::batch::FieldIndex;
+use super::batch::slot;
 use super::contexts::ContextRow;
 use super::parts::{ContainerView, K8sView, ParentView, Part, ProcessView, ThreadView};
 use super::value::{int32_list, text, u64_list};
@@ -33,6 +35,8 @@ enum Source<'a> {
         batch: &'a EventBatch,
         row: usize,
         extra: OnceCell<Option<Box<Extra>>>,
+        /// Slot of the first column that was asked for and could not be decoded.
+        fault: Cell<Option<usize>>,
     },
     Message(&'a proto::Event),
 }
@@ -45,6 +49,7 @@ impl<'a> Event<'a> {
                 batch,
                 row,
                 extra: OnceCell::new(),
+                fault: Cell::new(None),
             },
         }
     }
@@ -68,10 +73,11 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn name(&self) -> &str {
         match &self.source {
-            Source::Row { batch, row, .. } => match batch.indexes.name {
-                Some(column) => text(batch.columns.column(column), *row).unwrap_or_default(),
-                None => batch.event_type(),
-            },
+            Source::Row { batch, row, .. } if batch.layout.definition().is_none() => {
+                let column = self.column(slot::NAME);
+                column.and_then(|column| text(column, *row)).unwrap_or_default()
+            }
+            Source::Row { batch, .. } => batch.event_type(),
             Source::Message(event) => &event.name,
         }
     }
@@ -80,7 +86,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn id(&self) -> i32 {
         match &self.source {
-            Source::Row { batch, row, .. } => batch.event_id(*row),
+            Source::Row { .. } => self.number::<Int32Type>(slot::EVENT_ID).unwrap_or_default(),
             Source::Message(event) => event.id,
         }
     }
@@ -89,7 +95,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn timestamp_ns(&self) -> Option<i64> {
         match &self.source {
-            Source::Row { batch, row, .. } => batch.timestamp(*row),
+            Source::Row { .. } => self.number::<TimestampNanosecondType>(slot::TIMESTAMP),
             Source::Message(event) => event.timestamp.as_ref().and_then(timestamp_ns),
         }
     }
@@ -97,10 +103,7 @@ impl<'a> Event<'a> {
     /// CPU on which it happened, where the source told.
     #[must_use]
     pub fn processor(&self) -> Option<u32> {
-        match &self.source {
-            Source::Row { batch, row, .. } => batch.processor(*row),
-            Source::Message(_) => None,
-        }
+        self.number::<UInt32Type>(slot::PROCESSOR)
     }
 
     /// The field called `name`, read as `T`. `None` if there is no such field, it has no value, or `T` cannot hold it.
@@ -130,8 +133,8 @@ impl<'a> Event<'a> {
                 .find(|value| value.name == name)
                 .and_then(Value::from_message),
             None => {
-                let (batch, row, field_type, index) = self.row_field(name)?;
-                row_value(batch, row, field_type, index)
+                let (field_type, slot) = self.row_field(name)?;
+                self.row_value(field_type, slot)
             }
         }
     }
@@ -145,15 +148,12 @@ impl<'a> Event<'a> {
                 .map(|value| (value.name.as_str(), Value::from_message(value)))
                 .collect(),
             None => {
-                let Source::Row { batch, row, .. } = &self.source else {
+                let Source::Row { batch, .. } = &self.source else {
                     return Vec::new();
                 };
-                let fields = batch.layout.fields().iter().zip(&batch.indexes.fields);
+                let fields = batch.layout.fields().iter().zip(batch.layout.slots());
                 fields
-                    .map(|(field, index)| {
-                        let value = index.and_then(|index| row_value(batch, *row, field.field_type, index));
-                        (field.name, value)
-                    })
+                    .map(|(field, slot)| (field.name, self.row_value(field.field_type, *slot)))
                     .collect()
             }
         }
@@ -177,12 +177,11 @@ impl<'a> Event<'a> {
         if let Some(data) = self.data_message() {
             return Value::from_message(data.get(index)?);
         }
-        let Source::Row { batch, row, .. } = &self.source else {
+        let Source::Row { batch, .. } = &self.source else {
             return None;
         };
-        let column = (*batch.indexes.fields.get(index)?)?;
         let field = batch.layout.fields().get(index)?;
-        row_value(batch, *row, field.field_type, column)
+        self.row_value(field.field_type, *batch.layout.slots().get(index)?)
     }
 
     /// Whether the event tells who did it.
@@ -209,11 +208,8 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn thread(&self) -> ThreadView<'_> {
         let (syscall, part) = match (&self.source, self.process().0) {
-            (Source::Row { batch, row, .. }, part) => {
-                let column = batch
-                    .indexes
-                    .thread_syscall
-                    .map(|index| batch.columns.column(index));
+            (Source::Row { row, .. }, part) => {
+                let column = self.column(slot::THREAD_SYSCALL);
                 (
                     column.and_then(|column| text(column, *row)).unwrap_or_default(),
                     part,
@@ -374,13 +370,49 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Why a column that this view was asked about could not be decoded; what it would have told reads as absent. `None` if
+    /// all went well so far.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let Source::Row { batch, fault, .. } = &self.source else {
+            return None;
+        };
+        batch.fault_at(fault.get()?).map(str::to_owned)
+    }
+
+    /// The column of the layout at `slot`.
+    fn column(&self, slot: usize) -> Option<&'a ArrayRef> {
+        let Source::Row { batch, fault, .. } = &self.source else {
+            return None;
+        };
+        match batch.column(slot) {
+            Ok(column) => column,
+            Err(_) => {
+                fault.set(fault.get().or(Some(slot)));
+                None
+            }
+        }
+    }
+
+    /// The number that the column at `slot` has for this event.
+    fn number<T: ArrowPrimitiveType>(&self, slot: usize) -> Option<T::Native> {
+        let Source::Row { row, .. } = &self.source else {
+            return None;
+        };
+        let column = self.column(slot)?.as_primitive::<T>();
+        column.is_valid(*row).then(|| column.value(*row))
+    }
+
     fn extra(&self) -> Option<&Extra> {
-        let Source::Row { batch, row, extra } = &self.source else {
+        let Source::Row {
+            batch, row, extra, ..
+        } = &self.source
+        else {
             return None;
         };
         extra
             .get_or_init(|| {
-                let column = batch.columns.column(batch.indexes.extra).as_binary_opt::<i32>()?;
+                let column = batch.extra_column();
                 // Whoever made the batch from a file has refused bytes that are no message.
                 column
                     .is_valid(*row)
@@ -398,22 +430,58 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn row_field(&self, name: &str) -> Option<(&'a EventBatch, usize, FieldType, FieldIndex)> {
-        let Source::Row { batch, row, .. } = &self.source else {
+    /// Type of the field called `name`, and slot of its first column.
+    fn row_field(&self, name: &str) -> Option<(FieldType, usize)> {
+        let Source::Row { batch, .. } = &self.source else {
             return None;
         };
-        let position = batch
-            .layout()
-            .fields()
-            .iter()
-            .position(|field| field.name == name)?;
-        let index = batch.indexes.fields[position]?;
-        Some((batch, *row, batch.layout.fields()[position].field_type, index))
+        let fields = batch.layout.fields();
+        let position = fields.iter().position(|field| field.name == name)?;
+        let (field, slot) = (fields.get(position)?, batch.layout.slots().get(position)?);
+        Some((field.field_type, *slot))
+    }
+
+    /// The value that the columns from `slot` on have for this event.
+    fn row_value(&self, field_type: FieldType, slot: usize) -> Option<Value<'a>> {
+        let Source::Row { row, .. } = &self.source else {
+            return None;
+        };
+        let (row, column) = (*row, self.column(slot)?);
+        if column.is_null(row) {
+            return None;
+        }
+        Some(match field_type {
+            FieldType::Int32 => Value::Int32(column.as_primitive::<Int32Type>().value(row)),
+            FieldType::Int64 => Value::Int64(column.as_primitive::<Int64Type>().value(row)),
+            FieldType::UInt32 => Value::UInt32(column.as_primitive::<UInt32Type>().value(row)),
+            FieldType::UInt64 => Value::UInt64(column.as_primitive::<UInt64Type>().value(row)),
+            FieldType::Pointer => Value::Pointer(column.as_primitive::<UInt64Type>().value(row)),
+            FieldType::Timespec => Value::Timespec(column.as_primitive::<Float64Type>().value(row)),
+            FieldType::Bool => Value::Bool(column.as_boolean().value(row)),
+            FieldType::String => Value::Str(text(column, row)?),
+            FieldType::Bytes => Value::Bytes(column.as_binary::<i32>().value(row)),
+            FieldType::StringArray => Value::StrArray(TextList::Array(
+                column.as_list::<i32>().value(row).as_string_opt::<i32>()?.clone(),
+            )),
+            FieldType::Int32Array => Value::Int32Array(int32_list(column.as_list::<i32>().value(row))),
+            FieldType::UInt64Array => Value::UInt64Array(u64_list(column.as_list::<i32>().value(row))),
+            FieldType::SockAddr => Value::SockAddr(SockAddrRef {
+                address: text(column, row)?,
+                family: self.column(slot + 1)?.as_primitive::<Int32Type>().value(row),
+                port: self.column(slot + 2)?.as_primitive::<UInt32Type>().value(row),
+            }),
+            _ => Value::Message(Box::new(
+                proto::EventValue::decode(column.as_binary::<i32>().value(row))
+                    .ok()?
+                    .value?,
+            )),
+        })
     }
 
     fn context_row(&self) -> Option<ContextRow<'a>> {
+        let ctx = self.number::<UInt32Type>(slot::CTX)?;
         match &self.source {
-            Source::Row { batch, row, .. } => batch.contexts.row(batch.ctx(*row)?),
+            Source::Row { batch, .. } => batch.contexts().row(ctx),
             Source::Message(_) => None,
         }
     }
@@ -442,14 +510,11 @@ impl<'a> Event<'a> {
                 .as_ref()?
                 .user_stack_trace
                 .clone(),
-            Source::Row { batch, row, .. } => {
+            Source::Row { row, .. } => {
                 if let Some(stack) = self.extra().and_then(|extra| extra.user_stack.clone()) {
                     return Some(stack);
                 }
-                let column = batch
-                    .columns
-                    .column(batch.indexes.user_stack?)
-                    .as_list_opt::<i32>()?;
+                let column = self.column(slot::USER_STACK)?.as_list_opt::<i32>()?;
                 column.is_valid(*row).then(|| proto::UserStackTrace {
                     addresses: u64_list(column.value(*row))
                         .into_iter()
@@ -462,41 +527,4 @@ impl<'a> Event<'a> {
             }
         }
     }
-}
-
-fn row_value(batch: &EventBatch, row: usize, field_type: FieldType, index: FieldIndex) -> Option<Value<'_>> {
-    let column: &ArrayRef = batch.columns.column(index.column);
-    if column.is_null(row) {
-        return None;
-    }
-    Some(match field_type {
-        FieldType::Int32 => Value::Int32(column.as_primitive::<Int32Type>().value(row)),
-        FieldType::Int64 => Value::Int64(column.as_primitive::<Int64Type>().value(row)),
-        FieldType::UInt32 => Value::UInt32(column.as_primitive::<UInt32Type>().value(row)),
-        FieldType::UInt64 => Value::UInt64(column.as_primitive::<UInt64Type>().value(row)),
-        FieldType::Pointer => Value::Pointer(column.as_primitive::<UInt64Type>().value(row)),
-        FieldType::Timespec => Value::Timespec(column.as_primitive::<Float64Type>().value(row)),
-        FieldType::Bool => Value::Bool(column.as_boolean().value(row)),
-        FieldType::String => Value::Str(text(column, row)?),
-        FieldType::Bytes => Value::Bytes(column.as_binary::<i32>().value(row)),
-        FieldType::StringArray => Value::StrArray(TextList::Array(
-            column.as_list::<i32>().value(row).as_string_opt::<i32>()?.clone(),
-        )),
-        FieldType::Int32Array => Value::Int32Array(int32_list(column.as_list::<i32>().value(row))),
-        FieldType::UInt64Array => Value::UInt64Array(u64_list(column.as_list::<i32>().value(row))),
-        FieldType::SockAddr => {
-            let (family, port) = index.parts?;
-            let number = |column: usize| batch.columns.column(column);
-            Value::SockAddr(SockAddrRef {
-                family: number(family).as_primitive::<Int32Type>().value(row),
-                address: text(column, row)?,
-                port: number(port).as_primitive::<UInt32Type>().value(row),
-            })
-        }
-        _ => Value::Message(Box::new(
-            proto::EventValue::decode(column.as_binary::<i32>().value(row))
-                .ok()?
-                .value?,
-        )),
-    })
 }

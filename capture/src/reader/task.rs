@@ -1,0 +1,312 @@
+//! Tasks: the independent pieces of a scan, and their batches.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, new_empty_array, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
+use detectors_api::columns::{self, layout};
+use detectors_api::event::{ColumnSource, Contexts, EventBatch, Rows};
+
+use super::Inner;
+use super::decode::{ParquetFile, RowGroupBatches};
+use super::scan::check_order;
+use super::statistics::page_ranges;
+use crate::manifest::{SeqRange, TimeRange};
+use crate::{Error, Part};
+
+/// What all tasks of a scan have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) inner: Arc<Inner>,
+    pub(super) event_type: &'static str,
+    /// Columns that are read at once.
+    pub(super) columns: Arc<[String]>,
+    /// Whether all other columns are decoded when somebody asks for them.
+    pub(super) others_on_demand: bool,
+    pub(super) seq: RangeInclusive<u64>,
+    pub(super) time: Option<TimeRange>,
+    pub(super) batch_size: usize,
+}
+
+/// An independent piece of a scan. Tasks may run on any thread, in any order.
+#[derive(Clone, Debug)]
+pub struct ScanTask {
+    pub(super) scan: Arc<Shared>,
+    pub(super) seq: SeqRange,
+    pub(super) rows: usize,
+    pub(super) source: TaskSource,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum TaskSource {
+    RowGroup {
+        file: Arc<ParquetFile>,
+        row_group: usize,
+    },
+    Memory(Vec<EventBatch>),
+}
+
+impl ScanTask {
+    /// The event type.
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        self.scan.event_type
+    }
+
+    /// Sequence numbers of the events that the task may give.
+    #[must_use]
+    pub fn seq(&self) -> SeqRange {
+        self.seq
+    }
+
+    /// The most events that the task may give.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The file and the number of the row group that the task reads; `None` if its events are still in the journal.
+    #[must_use]
+    pub fn part(&self) -> Option<(&Part, usize)> {
+        match &self.source {
+            TaskSource::RowGroup { file, row_group } => Some((&file.part, *row_group)),
+            TaskSource::Memory(_) => None,
+        }
+    }
+
+    /// The batches of the task, in order.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or the process contexts of its segment cannot be read.
+    pub fn batches(&self) -> Result<TaskBatches, Error> {
+        let scan = &self.scan;
+        let source = match &self.source {
+            TaskSource::Memory(batches) => BatchSource::Memory(batches.clone().into_iter()),
+            TaskSource::RowGroup { file, row_group } => {
+                BatchSource::File(Box::new(self.row_group_batches(file, *row_group)?))
+            }
+        };
+        Ok(TaskBatches {
+            scan: Arc::clone(scan),
+            source,
+            before: None,
+        })
+    }
+
+    fn row_group_batches(&self, file: &Arc<ParquetFile>, row_group: usize) -> Result<FileBatches, Error> {
+        let scan = &self.scan;
+        let contexts = if scan.columns.iter().any(|column| column == columns::CTX) {
+            scan.inner.contexts(file.part.segment)?
+        } else {
+            Contexts::default()
+        };
+        let rows = u32::try_from(file.rows(row_group))
+            .map_err(|_| file.fault(row_group, None, "it has more than 2^32 rows".to_owned()))?;
+        let ranges = page_ranges(file, row_group, &scan.seq)?;
+        let has_extra = self.has_extra();
+        let wanted = scan.columns.iter();
+        let wanted = wanted.filter(|column| has_extra || *column != columns::EXTRA);
+        let batches = file.batches(
+            row_group,
+            Some(wanted.cloned().collect()),
+            ranges.as_deref(),
+            scan.batch_size,
+        )?;
+        Ok(FileBatches {
+            batches,
+            group: Arc::new(RowGroup {
+                inner: Arc::clone(&scan.inner),
+                event_type: scan.event_type,
+                file: Arc::clone(file),
+                row_group,
+            }),
+            contexts,
+            rows: match ranges {
+                Some(ranges) => ranges.into_iter().collect(),
+                None => (0..rows).into(),
+            },
+            read: 0,
+            has_extra,
+        })
+    }
+}
+
+/// A row group, for the columns of its rows that are asked for late.
+#[derive(Debug)]
+struct RowGroup {
+    inner: Arc<Inner>,
+    event_type: &'static str,
+    file: Arc<ParquetFile>,
+    row_group: usize,
+}
+
+impl ColumnSource for RowGroup {
+    fn column(&self, column: &str, rows: &Rows) -> Result<Option<ArrayRef>, String> {
+        let layout = layout(self.event_type).schema();
+        let (Ok(field), true) = (layout.field_with_name(column), self.file.has(column)) else {
+            return Ok(None);
+        };
+        if rows.is_empty() {
+            return Ok(Some(new_empty_array(field.data_type())));
+        }
+        let ranges: Vec<_> = rows.runs().collect();
+        let batches = self.file.batches(
+            self.row_group,
+            Some([column.to_owned()].into()),
+            Some(&ranges),
+            rows.len(),
+        );
+        let read = batches.and_then(|batches| batches.collect::<Result<Vec<_>, _>>());
+        match read.map_err(|error| error.explain())?.as_slice() {
+            [batch] => Ok(Some(Arc::clone(batch.column(0)))),
+            batches => {
+                let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+                let error = self.file.fault(
+                    self.row_group,
+                    Some(column.to_owned()),
+                    format!("there are {found} of {} rows", rows.len()),
+                );
+                Err(error.explain())
+            }
+        }
+    }
+
+    fn contexts(&self) -> Result<Contexts, String> {
+        let contexts = self.inner.contexts(self.file.part.segment);
+        contexts.map_err(|error| error.explain())
+    }
+}
+
+/// The batches of a task.
+#[derive(Debug)]
+pub struct TaskBatches {
+    scan: Arc<Shared>,
+    source: BatchSource,
+    /// Sequence number of the last event seen.
+    before: Option<u64>,
+}
+
+#[derive(Debug)]
+enum BatchSource {
+    File(Box<FileBatches>),
+    Memory(std::vec::IntoIter<EventBatch>),
+}
+
+#[derive(Debug)]
+struct FileBatches {
+    batches: RowGroupBatches,
+    group: Arc<RowGroup>,
+    contexts: Contexts,
+    /// The rows of the row group that are read, and how many of them have been.
+    rows: Rows,
+    read: usize,
+    has_extra: bool,
+}
+
+impl FileBatches {
+    fn next(&mut self, others_on_demand: bool) -> Result<Option<EventBatch>, Error> {
+        let Some(batch) = self.batches.next().transpose()? else {
+            return Ok(None);
+        };
+        let RowGroup { file, row_group, .. } = &*self.group;
+        let batch = if self.has_extra {
+            batch
+        } else {
+            without_extra(&batch)
+        };
+        let (first, len) = (self.read, batch.num_rows());
+        if len > self.rows.len() - first {
+            let reason = format!("there are more than {} rows", self.rows.len());
+            return Err(file.fault(*row_group, None, reason));
+        }
+        self.read += len;
+        let batch = EventBatch::try_new(self.group.event_type, batch, self.contexts.clone())
+            .map_err(Error::rows(&file.path(), Some(*row_group)))?;
+        Ok(Some(if others_on_demand {
+            batch.with_late_columns(Arc::clone(&self.group) as _, self.rows.slice(first, len))
+        } else {
+            batch
+        }))
+    }
+}
+
+/// `batch` with an `_extra` that is null everywhere: it was not worth decoding.
+fn without_extra(batch: &RecordBatch) -> RecordBatch {
+    let extra = Arc::new(Field::new(columns::EXTRA, DataType::Binary, true));
+    let fields: Vec<_> = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .cloned()
+        .chain([extra])
+        .collect();
+    let mut arrays = batch.columns().to_vec();
+    arrays.push(new_null_array(&DataType::Binary, batch.num_rows()));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .expect("a column of the right length is added")
+}
+
+impl TaskBatches {
+    fn read(&mut self) -> Result<Option<EventBatch>, Error> {
+        match &mut self.source {
+            BatchSource::Memory(batches) => Ok(batches.next()),
+            BatchSource::File(batches) => {
+                let path = batches.group.file.path();
+                let batch = batches.next(self.scan.others_on_demand)?;
+                if let Some(batch) = &batch {
+                    check_order(&path, self.before, batch.seqs())?;
+                    self.before = batch.seqs().last().copied().or(self.before);
+                }
+                Ok(batch)
+            }
+        }
+    }
+
+    /// The events of a batch that the scan asks for.
+    fn cut(&self, batch: EventBatch) -> EventBatch {
+        let seqs = batch.seqs();
+        let start = seqs.partition_point(|seq| seq < self.scan.seq.start());
+        let end = seqs.partition_point(|seq| seq <= self.scan.seq.end());
+        let batch = if end.saturating_sub(start) == batch.len() {
+            batch
+        } else {
+            batch.slice(start, end.saturating_sub(start))
+        };
+        let Some(wanted) = self.scan.time else {
+            return batch;
+        };
+        let Some(times) = batch.common_column(columns::TIMESTAMP) else {
+            return batch.slice(0, 0);
+        };
+        let times = times.as_primitive::<TimestampNanosecondType>().iter();
+        let rows: Vec<u32> = (0..)
+            .zip(times)
+            .filter(|(_, time)| time.is_some_and(|time| (wanted.first..=wanted.last).contains(&time)))
+            .map(|(row, _)| row)
+            .collect();
+        if rows.len() == batch.len() {
+            batch
+        } else {
+            batch.take(&rows)
+        }
+    }
+}
+
+impl Iterator for TaskBatches {
+    type Item = Result<EventBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.read().transpose()? {
+                Ok(batch) => {
+                    let batch = self.cut(batch);
+                    if !batch.is_empty() {
+                        return Some(Ok(batch));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
