@@ -18,6 +18,7 @@ Exit codes:
   3  bad input: unreadable, corrupt, wrong version
   4  environment: privileges, kernel
   5  incomplete capture, read to its end
+  130  interrupted with Ctrl-C
 
 stdout is data, stderr is everything else.";
 

@@ -19,6 +19,25 @@ pub(crate) enum Exit {
     Environment = 4,
     /// A capture that is open or truncated was read to its end.
     Incomplete = 5,
+    /// Ctrl-C: what there is was written.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The code that says more, where two parts of the work ended differently: findings, then what could not be read, then what is
+    /// incomplete.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let rank = |exit| match exit {
+            Self::Interrupted => 6,
+            Self::Usage => 5,
+            Self::Environment => 4,
+            Self::Findings => 3,
+            Self::BadInput => 2,
+            Self::Incomplete => 1,
+            Self::Ok => 0,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
 }
 
 /// An error with the exit code it stands for.
@@ -78,4 +97,19 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_that_says_more_wins() {
+        let order = [Exit::Ok, Exit::Incomplete, Exit::BadInput, Exit::Findings];
+        for (place, less) in order.iter().enumerate() {
+            for more in &order[place..] {
+                assert_eq!((less.or(*more), more.or(*less)), (*more, *more));
+            }
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Moments in a capture, as people write them.
 
+use std::fmt;
 use std::str::FromStr;
 
-use capture::CaptureReader;
+use capture::{CaptureReader, format_time};
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -68,6 +69,19 @@ impl FromStr for Moment {
     }
 }
 
+impl fmt::Display for Moment {
+    /// As it can be written; times in UTC.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = |ns: &i64| SignedDuration::from_nanos(*ns);
+        match self {
+            Self::Seq(seq) => write!(f, "seq:{seq}"),
+            Self::Time(ns) => f.write_str(&format_time(*ns)),
+            Self::AfterFirst(ns) => write!(f, "+{:#}", span(ns)),
+            Self::BeforeLast(ns) => write!(f, "-{:#}", span(ns)),
+        }
+    }
+}
+
 impl Moment {
     /// The first event at this moment or later; `u64::MAX` if there is none.
     pub(crate) fn first(self, reader: &CaptureReader) -> Result<u64, Failure> {
@@ -129,6 +143,7 @@ mod tests {
             ("-1h30m", Moment::BeforeLast(5_400_000_000_000)),
         ] {
             assert_eq!(text.parse(), Ok(moment), "{text}");
+            assert_eq!(moment.to_string().parse(), Ok(moment), "{moment}");
         }
         for wrong in [
             "",

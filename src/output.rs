@@ -43,15 +43,20 @@ pub(crate) fn create(path: &Path, force: bool) -> Result<std::fs::File, Failure>
         options.create_new(true);
     }
     options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::usage(format!(
-            "{} exists already: --force overwrites it",
-            path.display()
-        )),
+        io::ErrorKind::AlreadyExists => exists(path),
         _ => {
             let context = format!("cannot write {}", path.display());
             Failure::environment(anyhow::Error::new(error).context(context))
         }
     })
+}
+
+/// The failure that a file is there already.
+pub(crate) fn exists(path: &Path) -> Failure {
+    Failure::usage(format!(
+        "{} exists already: --force overwrites it",
+        path.display()
+    ))
 }
 
 /// Width of the terminal on stdout, in columns.

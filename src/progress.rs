@@ -1,6 +1,7 @@
 //! Progress on stderr, only on a terminal.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,4 +23,74 @@ pub(crate) fn bar(total: Option<u64>, what: &'static str) -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// How far a run over some captures is: which one, what part of it, how fast, what was found, and how long it will take.
+#[derive(Debug)]
+pub(crate) struct RunProgress {
+    bar: ProgressBar,
+    captures: usize,
+    /// The capture that is being looked at, from 1.
+    current: AtomicU64,
+    detections: AtomicU64,
+}
+
+impl RunProgress {
+    /// Nothing has begun. Hidden unless stderr is a terminal.
+    pub(crate) fn new(captures: usize) -> Self {
+        let bar = bar(Some(0), "");
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3}% {msg}, ETA {eta}")
+        {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            captures,
+            current: AtomicU64::new(0),
+            detections: AtomicU64::new(0),
+        }
+    }
+
+    /// The next capture begins; it has `rows` events to be read.
+    pub(crate) fn start(&self, capture: &str, rows: u64) {
+        let current = self.current.fetch_add(1, Ordering::Relaxed) + 1;
+        let place = if self.captures > 1 {
+            format!(" ({current}/{})", self.captures)
+        } else {
+            String::new()
+        };
+        self.detections.store(0, Ordering::Relaxed);
+        self.bar.reset();
+        self.bar.set_length(rows);
+        self.bar.set_prefix(format!("{capture}{place}"));
+        self.done(0);
+        // So that something is there, however short the run is.
+        self.bar.tick();
+    }
+
+    /// So much was found in this capture.
+    pub(crate) fn found(&self, detections: u64) {
+        self.detections.store(detections, Ordering::Relaxed);
+    }
+
+    /// So many of its events are done.
+    pub(crate) fn done(&self, rows: u64) {
+        let seconds = self.bar.elapsed().as_secs_f64().max(1e-3);
+        self.bar.set_message(format!(
+            "{} found, {:.1} M events/s",
+            self.detections.load(Ordering::Relaxed),
+            rows as f64 / seconds / 1e6
+        ));
+        self.bar.set_position(rows);
+    }
+
+    /// Lets `write` write to stderr.
+    pub(crate) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    /// Takes it off the terminal.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
 }

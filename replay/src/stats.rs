@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::provenance::{DetectorTiming, Provenance};
+use crate::provenance::{DetectorRun, DetectorTiming};
 use crate::table::printable;
 
 /// Failures and warnings that are shown of one detector.
 const SHOWN: usize = 5;
 
-/// What each detector did, and its first failures and warnings. Slow ones are marked with `!`: those with calls of more than
-/// 1 ms.
+/// What each detector did, and its first failures and warnings. `timing` is of the same detectors. Slow ones are marked with
+/// `!`: those with calls of more than 1 ms.
 #[must_use]
-pub fn stats_table(run: &Provenance) -> String {
+pub fn stats_table(detectors: &[DetectorRun], timing: &[DetectorTiming]) -> String {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
@@ -23,7 +23,7 @@ pub fn stats_table(run: &Provenance) -> String {
             "DETECTOR", "SEEN", "FILTERED", "CALLS", "FOUND", "ERRORS", "PANICS", "WARNINGS", "TIME",
             "SLOWEST",
         ]);
-    for (detector, timing) in run.detectors.iter().zip(&run.timing) {
+    for (detector, timing) in detectors.iter().zip(timing) {
         table.add_row([
             printable(&detector.id),
             detector.seen.to_string(),
@@ -47,14 +47,14 @@ pub fn stats_table(run: &Provenance) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
-    lines.collect::<String>() + &troubles(run)
+    lines.collect::<String>() + &troubles(detectors)
 }
 
 /// The first failures and warnings of each detector; a line each.
 #[must_use]
-pub fn troubles(run: &Provenance) -> String {
+pub fn troubles(detectors: &[DetectorRun]) -> String {
     let mut text = String::new();
-    for detector in &run.detectors {
+    for detector in detectors {
         let failed = detector.errors + detector.panics;
         for (texts, count, what) in [
             (&detector.failures, failed, "failed calls"),
@@ -114,6 +114,8 @@ mod tests {
     fn the_table_says_what_each_did_and_marks_slow_ones() {
         let detector = |id: &str| DetectorRun {
             id: id.to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: String::new(),
             hidden: false,
             seen: 1200,
             filtered: 1000,
@@ -145,23 +147,8 @@ mod tests {
             notes: vec!["detector B on event 2 (x): odd".to_owned()],
             ..detector("B")
         };
-        let run = Provenance {
-            detectors: vec![detector("TRC-105"), failing],
-            timing: vec![timing("TRC-105", 0, 1_500), timing("B", 2, 3_000_000)],
-            tool: String::new(),
-            argv: Vec::new(),
-            capture_id: String::new(),
-            capture_digest: String::new(),
-            capture_state: String::new(),
-            events: 0,
-            from_seq: 0,
-            to_seq: 0,
-            lost: 0,
-            refused: Vec::new(),
-            warnings: Vec::new(),
-            detections: 0,
-            output_digest: String::new(),
-        };
-        insta::assert_snapshot!(stats_table(&run));
+        let detectors = [detector("TRC-105"), failing];
+        let timing = [timing("TRC-105", 0, 1_500), timing("B", 2, 3_000_000)];
+        insta::assert_snapshot!(stats_table(&detectors, &timing));
     }
 }

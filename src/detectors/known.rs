@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use detectors_api::definition::DetectorDefinition;
 use detectors_api::detector::{Detector, Kind};
 use detectors_yaml::error::FileError;
+use detectors_yaml::source::Source;
+use replay::provenance::FileDigest;
 
 use super::selection::Word;
 use crate::exit::{Exit, Failure};
@@ -61,6 +63,8 @@ pub(crate) fn builtin() -> Vec<Known> {
 pub(crate) struct Loaded {
     /// Those that can be used: first the built-in ones, then the files' in the order of the paths.
     pub(crate) known: Vec<Known>,
+    /// The files that they, and what they use, were read from.
+    pub(crate) files: Files,
     /// Why other files cannot be used.
     pub(crate) errors: Vec<FileError>,
     /// What is odd about files that can be.
@@ -89,6 +93,10 @@ pub(crate) fn load<'a>(
     }));
     Ok(Loaded {
         known,
+        files: Files {
+            sources: files.files,
+            lists: files.lists.into_iter().map(|list| list.file).collect(),
+        },
         errors: files.errors,
         warnings: files.warnings,
     })
@@ -124,6 +132,38 @@ impl Loaded {
                 plural(files.len())
             )
         })
+    }
+}
+
+/// Files of detectors and lists, as they were read.
+#[derive(Debug)]
+pub(crate) struct Files {
+    sources: Vec<Source>,
+    /// Those that hold a list.
+    lists: BTreeSet<PathBuf>,
+}
+
+impl Files {
+    /// Digests of all, by path.
+    pub(crate) fn digests(&self) -> Vec<FileDigest> {
+        let digest = |source: &Source| FileDigest::new(source.path(), source.text());
+        let mut digests: Vec<_> = self.sources.iter().map(digest).collect();
+        digests.sort_unstable();
+        digests
+    }
+
+    /// The texts that a detector is made of: its file, and the lists in the same directory.
+    pub(crate) fn texts(&self, origin: &Origin) -> Vec<String> {
+        let Origin::File(origin) = origin else {
+            return Vec::new();
+        };
+        let lists = self.sources.iter().filter(|source| {
+            self.lists.contains(source.path()) && source.path().parent() == origin.path().parent()
+        });
+        std::iter::once(origin.text())
+            .chain(lists.map(Source::text))
+            .map(str::to_owned)
+            .collect()
     }
 }
 

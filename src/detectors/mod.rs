@@ -17,6 +17,7 @@ use capture::CaptureReader;
 use detectors_engine::{Engine, EngineBuilder, Reason, Refusal, Warning};
 use detectors_yaml::error::FileError;
 use detectors_yaml::settings::Settings;
+use replay::provenance::{DetectorInputs, FileDigest};
 use serde_json::json;
 
 use choice::Choice;
@@ -91,6 +92,10 @@ pub(crate) struct Chosen {
     pub(crate) refusals: Vec<Refusal>,
     /// Ids of those that run because others need their events: what they find is not shown.
     pub(crate) helpers: BTreeSet<String>,
+    /// What each of those that run is made of besides this program, by id.
+    pub(crate) inputs: BTreeMap<String, DetectorInputs>,
+    /// The files that were read for them.
+    pub(crate) files: Vec<FileDigest>,
 }
 
 /// The engine with the detectors that `words` choose, for a recording that has `offer`. Detectors that run though nobody
@@ -126,6 +131,19 @@ pub(crate) fn engine(
     if let Some(line) = choice.about_helpers() {
         crate::opened::warn(&line);
     }
+    let inputs = choice
+        .detectors
+        .iter()
+        .map(|known| {
+            let id = &known.definition.id;
+            let own = of_detectors.iter().find(|settings| settings.id == *id);
+            let inputs = DetectorInputs {
+                config: own.map(|settings| settings.config.clone()),
+                files: loaded.files.texts(&known.origin),
+            };
+            (id.clone(), inputs)
+        })
+        .collect();
     let mut builder = EngineBuilder::new()
         .detectors(choice.detectors.into_iter().map(|known| known.detector))
         .enrichments(offer.enrichments)
@@ -158,6 +176,8 @@ pub(crate) fn engine(
         engine: registered.engine,
         refusals: registered.refusals,
         helpers: choice.helpers,
+        inputs,
+        files: loaded.files.digests(),
     })
 }
 

@@ -1,12 +1,13 @@
 //! Forms of the output.
 
+use clap::ValueEnum;
 use detectors_engine::Engine;
 use replay::{Format, Signatures};
 
 use crate::detectors::Form;
 use crate::output::{Destination, terminal_width};
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum OutputForm {
     /// For people
     Table,
@@ -37,12 +38,19 @@ impl OutputForm {
         })
     }
 
-    /// The form of the detections of `engine`.
-    pub(super) fn format(self, engine: &Engine) -> Format {
+    /// Its name, as `-o` has it.
+    pub(super) fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+
+    /// The form of the detections of `engines`.
+    pub(super) fn format<'a>(self, engines: impl Iterator<Item = &'a Engine>) -> Format {
         match self {
             Self::Ndjson => Format::Ndjson,
             Self::Json => Format::Json,
-            Self::Findings => Format::Findings(Signatures::new(engine.definitions())),
+            Self::Findings => Format::Findings(Signatures::new(engines.flat_map(Engine::definitions))),
             Self::Table => Format::Table {
                 width: terminal_width(),
             },

@@ -1,103 +1,100 @@
 //! `tracee-cap replay`.
 
 mod args;
+mod execute;
 mod form;
+mod interrupt;
 mod range;
+mod restriction;
+mod subject;
 mod summary;
 mod threshold;
 
-use anyhow::Context;
-use replay::{Options, Provenance, Writer};
+use std::sync::atomic::Ordering;
+
+use replay::provenance::OutputRecord;
+use replay::{Provenance, Writer};
 
 pub(crate) use args::Args;
 
+use execute::{Ran, Run};
 use form::OutputForm;
 
-use crate::detectors::{self, Chosen, Offer};
 use crate::exit::{Exit, Failure};
 use crate::output::write_json;
-use crate::{opened, progress, stores};
+use crate::progress::RunProgress;
+use crate::{detectors, opened};
 
-/// Runs detectors over the capture.
+/// Runs detectors over the captures, one after the other.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let reader = opened::open(&args.capture)?;
-    let seq = range::range(args, &reader)?;
-    let brought = args.stores.load()?;
-    let mut stores = reader
-        .stores_with(*seq.start(), brought.clone())
-        .map_err(opened::failure)?;
     let output = OutputForm::choose(args.output, &args.destination);
-    let header = &reader.manifest().header;
-    let offer = Offer {
-        enrichments: &header.enrichments,
-        stores: stores::names(&stores),
-        recorder: stores::recorder(&stores),
-        architecture: &header.host.architecture,
-    };
-    let Chosen {
-        mut engine,
-        refusals,
-        helpers,
-    } = detectors::engine(&args.detectors, &args.adjustments, offer)?;
+    let subjects = subject::prepare(args)?;
     if args.adjustments.list_refused {
+        let refusals = subject::refusals(&subjects);
         return detectors::list_refused(&refusals, output.list(), &args.destination);
     }
-    let unmet = engine.unmet(&detectors::recorded_events(&reader));
-    if let Some(line) = detectors::about_unmet(&unmet) {
-        tracing::warn!("{line}");
+    if let Some(path) = args
+        .provenance
+        .as_ref()
+        .filter(|path| path.exists() && !args.destination.force)
+    {
+        // Before the run, not after it.
+        return Err(crate::output::exists(path));
     }
-    let threads = args.threads.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .with_context(|| format!("cannot start {threads} threads"))
-        .map_err(Failure::environment)?;
-
-    let mut writer = Writer::new(output.format(&engine), args.destination.open()?);
-    let mut failed = false;
-    let options = Options {
-        seq,
-        batch_size: args.batch_size as usize,
-        hidden: helpers,
-        ..Options::default()
-    };
-    let wanted = replay::stores_for(&reader, &engine, &options);
-    if stores.settled() > wanted {
-        stores = reader.stores_with(wanted, brought).map_err(opened::failure)?;
+    let cancel = interrupt::flag()?;
+    let engines = subjects.iter().map(|subject| &subject.chosen.engine);
+    let mut writer = Writer::new(output.format(engines), args.destination.open()?);
+    let several = subjects.len() > 1;
+    let progress = RunProgress::new(subjects.len());
+    let (mut exit, mut found) = (Exit::Ok, 0);
+    let mut runs = Vec::new();
+    let mut files = Vec::new();
+    for subject in subjects {
+        files.extend_from_slice(&subject.chosen.files);
+        let run = Run {
+            args,
+            progress: &progress,
+            cancel: &cancel,
+        };
+        let Ran {
+            record,
+            timing,
+            ended,
+        } = run.over(subject, &mut writer)?;
+        found += record.detections;
+        progress.suspend(|| summary::of_capture(&record, &timing, args.stats));
+        exit = exit.or(ended);
+        runs.push((record, timing));
+        if cancel.load(Ordering::Relaxed) {
+            exit = Exit::Interrupted;
+            break;
+        }
     }
-    let bar = progress::bar(reader.manifest().seq.map(|seq| seq.last), "replay");
-    let engine = pool
-        .install(|| {
-            let reader = reader.clone();
-            replay::run(
-                &reader,
-                engine,
-                stores,
-                &options,
-                |detections| {
-                    for detection in detections {
-                        failed |= args
-                            .fail_on
-                            .is_some_and(|worst| worst.is_reached(&detection.event));
-                        writer.write(detection.event)?;
-                    }
-                    Ok(())
-                },
-                |seq| bar.set_position(seq),
-            )
-        })
-        .map_err(|error| match error {
-            replay::Error::Output(error) => Failure::from(error),
-            replay::Error::Capture(error) => opened::failure(error),
-            error => Failure::bad_input(error),
-        })?;
-    bar.finish_and_clear();
+    progress.finish();
     let written = writer.finish()?;
-    let provenance = Provenance::new(std::env::args().collect(), &reader, &options, &engine, &written);
-    summary::summarise(&provenance, args.stats);
+    if several {
+        summary::of_all(found, runs.iter().map(|(record, _)| record));
+    }
+    if exit == Exit::Interrupted {
+        opened::warn("interrupted: what was found until then was written; there is no record of the run");
+        return Ok(exit);
+    }
     if let Some(path) = &args.provenance {
+        files.sort_unstable();
+        files.dedup();
+        let argv = std::env::args().collect();
+        let output = OutputRecord::new(output.name(), &written);
+        let provenance = Provenance::new(argv, files, runs, output);
         write_json(path, args.destination.force, &provenance)?;
     }
-    let exit = opened::end(&reader);
-    Ok(if failed { Exit::Findings } else { exit })
+    Ok(exit)
+}
+
+/// The failure that an error of a run means.
+fn failure(error: replay::Error) -> Failure {
+    match error {
+        replay::Error::Output(error) => Failure::from(error),
+        replay::Error::Capture(error) => opened::failure(error),
+        error => Failure::bad_input(error),
+    }
 }

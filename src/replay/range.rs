@@ -3,21 +3,58 @@
 use std::ops::RangeInclusive;
 
 use capture::CaptureReader;
+use replay::provenance::RangeRecord;
 
-use super::args::Args;
 use crate::exit::Failure;
+use crate::moment::{self, Moment};
+use crate::opened;
 
-/// The sequence numbers of the events to look at.
-pub(super) fn range(args: &Args, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Failure> {
-    if let (Some(from), Some(to)) = (args.from, args.to)
-        && from.is_after(to, reader)
-    {
-        return Err(Failure::usage(
-            "--from is after --to: there is nothing between them",
-        ));
+/// The part of a capture that is looked at.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct Range {
+    /// Look at events from this moment on. Stores know what happened before
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, long_help = from_help())]
+    from: Option<Moment>,
+    /// Look at events up to this moment
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    to: Option<Moment>,
+}
+
+fn from_help() -> String {
+    format!(
+        "Look at events from this moment on; stores know what happened before, and what is found is what a run over all of the \
+         capture finds from then on. A moment is {}",
+        moment::HELP
+    )
+}
+
+impl Range {
+    /// The sequence numbers of the events to look at.
+    pub(super) fn of(self, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Failure> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from.is_after(to, reader)
+        {
+            return Err(Failure::usage(
+                "--from is after --to: there is nothing between them",
+            ));
+        }
+        let from = self.from.map_or(Ok(0), |moment| moment.first(reader))?;
+        let to = self.to.map_or(Ok(Some(u64::MAX)), |moment| moment.last(reader))?;
+        // Empty, if nothing happened until then.
+        Ok(to.map_or(RangeInclusive::new(1, 0), |to| from..=to))
     }
-    let from = args.from.map_or(Ok(0), |moment| moment.first(reader))?;
-    let to = args.to.map_or(Ok(Some(u64::MAX)), |moment| moment.last(reader))?;
-    // Empty, if nothing happened until then.
-    Ok(to.map_or(RangeInclusive::new(1, 0), |to| from..=to))
+
+    /// What was asked for, and what is there.
+    pub(super) fn record(
+        self,
+        reader: &CaptureReader,
+        seq: &RangeInclusive<u64>,
+    ) -> Result<RangeRecord, Failure> {
+        let found = RangeRecord::measure(reader, seq).map_err(opened::failure)?;
+        Ok(RangeRecord {
+            asked_from: self.from.map(|moment| moment.to_string()),
+            asked_to: self.to.map(|moment| moment.to_string()),
+            ..found
+        })
+    }
 }

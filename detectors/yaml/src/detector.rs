@@ -106,6 +106,12 @@ impl Origin {
         self.source.path()
     }
 
+    /// The text of the file, as it was read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.source.text()
+    }
+
     /// Where the part of the definition stands that registration calls `part`, such as `id` or `event NAME`; the start of
     /// the document if the file does not have it.
     #[must_use]

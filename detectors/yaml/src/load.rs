@@ -34,6 +34,8 @@ pub struct Loaded {
     pub detectors: Vec<YamlDetector>,
     /// The lists, in the same order.
     pub lists: Vec<StringList>,
+    /// All files that were read for them, whether they can be used or not.
+    pub files: Vec<Source>,
     /// Why other files are not used.
     pub errors: Vec<FileError>,
     /// What is odd about files that are used.
@@ -183,7 +185,10 @@ impl Loader {
             return None;
         }
         match files::read(path) {
-            Ok(source) => Some(parse(source)),
+            Ok(source) => {
+                self.loaded.files.push(source.clone());
+                Some(parse(source))
+            }
             Err(reason) => {
                 self.loaded.errors.push(FileError::of_file(path, reason));
                 None
@@ -205,6 +210,7 @@ impl Loader {
             if let Some(list) = list.filter(|file| file.file_type == Some(FileType::List))
                 && self.first_time(&path)
             {
+                self.loaded.files.push(list.source.clone());
                 lists.push(list);
             }
         }

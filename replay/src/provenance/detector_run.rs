@@ -1,58 +1,22 @@
-//! The record of a run: "found nothing" needs evidence too.
-//!
-//! A detector that was refused found nothing because it did not run, and one that has to do without something may have found
-//! less: both are part of the record. Times differ from run to run and stand apart from all else.
+//! What detectors did, what is wrong with them, and how long they took.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use capture::CaptureReader;
-use detectors_engine::{DetectorStats, Engine, Problem, Timing};
+use detectors_api::definition::DetectorDefinition;
+use detectors_engine::{DetectorStats, Problem, Timing};
 use serde::Serialize;
 
-use crate::Options;
-use crate::output::Written;
-
-/// What a run was over, with what, and what came out. Equal runs give equal records, but for [`timing`](Self::timing).
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Provenance {
-    /// The tool that ran, `name version`.
-    pub tool: String,
-    /// The command line.
-    pub argv: Vec<String>,
-    /// Id of the capture.
-    pub capture_id: String,
-    /// Digest of the capture: the last value of its hash chain.
-    pub capture_digest: String,
-    /// State of the capture: `closed`, `open` or `truncated`.
-    pub capture_state: String,
-    /// Events in the capture.
-    pub events: u64,
-    /// Sequence number of the first event of the range; those before only went into the stores, and into what detectors remember.
-    pub from_seq: u64,
-    /// Sequence number of the last event of the range; below `from_seq` if there was none.
-    pub to_seq: u64,
-    /// Events that are known to be missing from it.
-    pub lost: u64,
-    /// The detectors that ran, by id.
-    pub detectors: Vec<DetectorRun>,
-    /// Why other detectors did not run: all that was wrong with each.
-    pub refused: Vec<DetectorProblem>,
-    /// What the detectors that ran had to do without, and what else went wrong with them.
-    pub warnings: Vec<DetectorProblem>,
-    /// Detections written.
-    pub detections: u64,
-    /// BLAKE3 of the output.
-    pub output_digest: String,
-    /// How long the detectors took, by id.
-    pub timing: Vec<DetectorTiming>,
-}
+use super::detector_set::DetectorInputs;
 
 /// What one detector did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DetectorRun {
     /// Detector id.
     pub id: String,
+    /// Version of the event that it produces.
+    pub version: String,
+    /// Digest of the detector: BLAKE3 over its id, what it says about itself, its settings and its files.
+    pub digest: String,
     /// It runs because others consume its detections, which are not written themselves.
     pub hidden: bool,
     /// Events of the types that it subscribes to.
@@ -78,11 +42,18 @@ pub struct DetectorRun {
 }
 
 impl DetectorRun {
-    fn new(stats: &DetectorStats, hidden: &BTreeSet<String>) -> Self {
+    pub(super) fn new(
+        definition: &DetectorDefinition,
+        inputs: &DetectorInputs,
+        stats: &DetectorStats,
+        hidden: bool,
+    ) -> Self {
         let counts = stats.counts;
         Self {
             id: stats.detector.clone(),
-            hidden: hidden.contains(&stats.detector),
+            version: definition.event.version.to_string(),
+            digest: inputs.digest(definition),
+            hidden,
             seen: counts.seen,
             filtered: counts.filtered(),
             calls: counts.passed,
@@ -166,39 +137,4 @@ impl From<&DetectorStats> for DetectorTiming {
 /// More than 584 years count as that.
 fn ns(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-impl Provenance {
-    /// The record of a finished run.
-    #[must_use]
-    pub fn new(
-        argv: Vec<String>,
-        reader: &CaptureReader,
-        options: &Options,
-        engine: &Engine,
-        written: &Written,
-    ) -> Self {
-        let manifest = reader.manifest();
-        let last = manifest.seq.map_or(0, |seq| seq.last);
-        Self {
-            tool: concat!("tracee-cap ", env!("CARGO_PKG_VERSION")).to_owned(),
-            argv,
-            capture_id: manifest.header.capture_id.clone(),
-            capture_digest: manifest.digest(),
-            capture_state: reader.state().as_str().to_owned(),
-            events: manifest.totals.written,
-            from_seq: *options.seq.start(),
-            to_seq: last.min(*options.seq.end()),
-            lost: manifest.totals.lost,
-            detectors: engine
-                .stats()
-                .map(|stats| DetectorRun::new(stats, &options.hidden))
-                .collect(),
-            refused: engine.refusals().iter().map(DetectorProblem::from).collect(),
-            warnings: engine.warnings().iter().map(DetectorProblem::from).collect(),
-            detections: written.detections,
-            output_digest: written.digest.clone(),
-            timing: engine.stats().map(DetectorTiming::from).collect(),
-        }
-    }
 }

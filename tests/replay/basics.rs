@@ -1,50 +1,8 @@
-//! `replay` through the binary: the same bytes for any number of threads and any batch size.
+//! The same bytes for any number of threads and any batch size; ranges; exit codes.
 
-use std::path::Path;
-
-use assert_cmd::Command;
-use capture::{CaptureWriter, Header, WriterOptions};
-use fixtures::generator::Generator;
 use predicates::prelude::*;
 
-fn tracee_cap() -> Command {
-    Command::cargo_bin("tracee-cap").expect("the binary is built with the tests")
-}
-
-/// A capture of `events` generated events, in segments small enough that there are several.
-fn make(path: &Path, events: usize) {
-    let header = Header {
-        enrichments: vec!["environment".to_owned()],
-        ..Header::default()
-    };
-    let options = WriterOptions {
-        segment_rows: 7_000,
-        ..WriterOptions::default()
-    };
-    let mut writer = CaptureWriter::create(path, header, options).expect("a new capture");
-    for (count, event) in Generator::new(42).take(events).enumerate() {
-        writer.push(&event);
-        if count % 1000 == 999 {
-            writer.flush().expect("flushed");
-        }
-    }
-    writer.finish().expect("finished");
-}
-
-fn replayed(capture: &Path, arguments: &[&str]) -> Vec<u8> {
-    let output = tracee_cap()
-        .arg("replay")
-        .arg(capture)
-        .args(arguments)
-        .output()
-        .expect("it runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
+use crate::support::{make, replayed, tracee_cap};
 
 #[test]
 fn threads_and_batches_change_nothing() {
@@ -97,80 +55,6 @@ fn a_detector_that_does_not_exist_is_a_usage_error() {
     replay.assert().code(2).stderr(predicate::str::contains(
         "there is no detector, event of a detector, tag or file `TRC-1050`",
     ));
-}
-
-#[test]
-fn output_is_not_overwritten_and_provenance_names_it() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let capture = directory.path().join("generated.tcap");
-    make(&capture, 5000);
-    let (found, run) = (
-        directory.path().join("found.ndjson"),
-        directory.path().join("run.json"),
-    );
-    let replay = || {
-        let mut replay = tracee_cap();
-        replay
-            .arg("replay")
-            .arg(&capture)
-            .args(["-o", "ndjson", "-w"])
-            .arg(&found)
-            .arg("--provenance")
-            .arg(&run);
-        replay
-    };
-    replay().assert().code(0);
-    replay()
-        .assert()
-        .code(2)
-        .stderr(predicate::str::contains("--force overwrites it"));
-    replay().arg("--force").assert().code(0);
-    let text = std::fs::read(&found).expect("detections");
-    let run: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&run).expect("a record")).expect("the record is JSON");
-    assert_eq!(
-        run["detections"],
-        text.iter().filter(|byte| **byte == b'\n').count()
-    );
-    assert_eq!(run["capture_state"], "closed");
-    let detectors = run["detectors"].as_array().expect("a list");
-    let count = |detector: &serde_json::Value, name: &str| detector[name].as_u64().expect("a number");
-    for detector in detectors {
-        let (seen, filtered) = (count(detector, "seen"), count(detector, "filtered"));
-        assert_eq!(seen, filtered + count(detector, "calls"), "{detector}");
-    }
-    assert_eq!(run["timing"].as_array().map(Vec::len), Some(detectors.len()));
-    // The generated events come without kernel symbols.
-    let refused = run["refused"].as_array().expect("a list");
-    assert!(
-        refused.iter().any(|refusal| refusal["field"] == "store symbol"),
-        "{refused:?}"
-    );
-}
-
-#[test]
-fn the_record_of_a_run_is_the_same_but_for_times() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let capture = directory.path().join("generated.tcap");
-    make(&capture, 5000);
-    let record = |threads: &str| {
-        let path = directory.path().join(format!("run-{threads}.json"));
-        let mut replay = tracee_cap();
-        replay
-            .arg("replay")
-            .arg(&capture)
-            .args(["--threads", threads, "--stats", "--provenance"]);
-        let shown = replay.arg(&path).assert().code(0).get_output().stderr.clone();
-        let shown = String::from_utf8(shown).expect("text");
-        assert!(shown.contains("DETECTOR") && shown.contains("TRC-105"), "{shown}");
-        let mut run: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(&path).expect("a record")).expect("JSON");
-        let fields = run.as_object_mut().expect("an object");
-        assert!(fields.remove("timing").is_some());
-        assert!(fields.remove("argv").is_some());
-        run
-    };
-    assert_eq!(record("1"), record("2"));
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! The help teaches: every example of it runs.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{make, make_with, tracee_cap};
+use fixtures::generator::Generator;
+
+#[test]
+fn every_example_of_the_help_runs() {
+    let help = tracee_cap().args(["replay", "--help"]).output().expect("it runs");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let examples: Vec<_> = help
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("tracee-cap replay "))
+        .collect();
+    assert!(examples.len() >= 8, "{examples:?}");
+    for example in examples {
+        // Each in a directory of its own: some write files.
+        let directory = tempfile::tempdir().expect("a directory");
+        set_the_stage(directory.path());
+        let program = tracee_cap().get_program().to_string_lossy().into_owned();
+        // What reads the output is not what is tested, and may not be there.
+        let example = example.split(" | ").next().unwrap_or(example);
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{program} replay {example}"))
+            .current_dir(directory.path())
+            .output()
+            .expect("there is a shell");
+        // Findings have a code of their own.
+        let code = output.status.code();
+        assert!(
+            code == Some(0) || (code == Some(1) && example.contains("--fail-on")),
+            "{example}: {code:?}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+/// The captures and rules that the examples speak of.
+fn set_the_stage(directory: &Path) {
+    make(&directory.join("incident.tcap"), 2000);
+    make_with(&directory.join("monday.tcap"), Generator::new(1).take(200), &[]);
+    make_with(&directory.join("tuesday.tcap"), Generator::new(2).take(200), &[]);
+    std::fs::create_dir(directory.join("rules")).expect("a directory");
+    let rule = tracee_cap()
+        .args(["detectors", "new", "yaml", "shell_from_web_server"])
+        .output()
+        .expect("it runs");
+    std::fs::write(directory.join("rules/rule.yaml"), rule.stdout).expect("written");
+}
+
+#[test]
+fn options_stand_under_what_they_are_for() {
+    let help = tracee_cap().args(["replay", "--help"]).output().expect("it runs");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let mut heading = "";
+    let mut found = Vec::new();
+    for line in help.lines() {
+        if !line.starts_with(' ') && line.ends_with(':') {
+            heading = line.trim_end_matches(':');
+        }
+        for option in [
+            "--detectors",
+            "--from",
+            "--where",
+            "--store",
+            "--output",
+            "--write",
+            "--provenance",
+            "--threads",
+        ] {
+            if line
+                .trim_start_matches([' ', '-', 'o', 'w', ','])
+                .starts_with(&option[2..])
+                && line.contains('<')
+            {
+                found.push((option, heading));
+            }
+        }
+    }
+    assert_eq!(
+        found,
+        [
+            ("--detectors", "Detectors"),
+            ("--from", "What is looked at"),
+            ("--where", "What is looked at"),
+            ("--store", "What is looked at"),
+            ("--output", "Output"),
+            ("--write", "Output"),
+            ("--provenance", "Record of the run"),
+            ("--threads", "Speed"),
+        ]
+    );
+}

@@ -1,0 +1,10 @@
+//! `replay` through the binary.
+
+mod basics;
+mod captures;
+mod endings;
+mod help;
+mod progress;
+mod provenance;
+mod restrictions;
+mod support;
