@@ -51,9 +51,10 @@ pub(super) fn prepare(args: &Args) -> Result<Vec<Subject>, Failure> {
         .map(|((reader, seq), restrictions)| {
             let path = reader.path().display().to_string();
             let _span = several.then(|| tracing::warn_span!("capture", path).entered());
+            let restrictions = Arc::new(restrictions);
             Ok(Subject {
                 chosen: choose(args, &reader, &seq, &brought, &restrictions)?,
-                restrictions: Arc::new(restrictions),
+                restrictions,
                 brought: brought.clone(),
                 reader,
                 seq,
@@ -86,7 +87,7 @@ fn choose(
     reader: &CaptureReader,
     seq: &RangeInclusive<u64>,
     brought: &[Input],
-    restrictions: &Restrictions,
+    restrictions: &Arc<Restrictions>,
 ) -> Result<Chosen, Failure> {
     let known = reader
         .stores_with(*seq.start(), brought.to_vec())
@@ -105,6 +106,9 @@ fn choose(
     let unmet = chosen.engine.unmet(&detectors::recorded_events(reader));
     if let Some(line) = detectors::about_unmet(&unmet) {
         tracing::warn!("{line}");
+    }
+    if !restrictions.is_empty() {
+        chosen.engine.restrict(Arc::clone(restrictions) as _);
     }
     if let Some(wanted) = restrictions.wanted_events() {
         let consumed = chosen.engine.subscribed_events();

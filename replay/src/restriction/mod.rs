@@ -18,17 +18,12 @@ use std::collections::BTreeSet;
 
 use detectors_api::detector::Context;
 use detectors_api::event::Event;
+use detectors_engine::Restriction;
 use serde::Serialize;
 
 pub use condition::{Condition, ConditionError};
 pub use container::{Container, ContainerError};
 pub use tree::{Bearer, ProcessTree, Root, RootError};
-
-/// Which recorded events detectors are given.
-pub trait Restriction: Send + Sync + std::fmt::Debug {
-    /// Whether `event` is given to them.
-    fn holds(&self, event: &Event<'_>, cx: &Context<'_>) -> bool;
-}
 
 /// All restrictions of a run over one capture. By default there are none: detectors are given every event that they want.
 #[derive(Debug, Default)]
