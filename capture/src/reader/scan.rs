@@ -326,14 +326,15 @@ impl Iterator for ScanBatches {
 
 /// Fails unless `seqs` grow strictly, and are above `before`.
 pub(super) fn check_order(file: &Path, before: Option<u64>, seqs: &[u64]) -> Result<(), Error> {
-    let wrong = before
-        .zip(seqs.first().copied())
-        .filter(|(before, seq)| before >= seq)
-        .or_else(|| {
-            seqs.windows(2)
-                .find(|pair| pair[0] >= pair[1])
-                .map(|pair| (pair[0], pair[1]))
-        });
+    let pairs = || before.zip(seqs.first().copied()).into_iter();
+    let inner = || seqs.iter().copied().zip(seqs.iter().copied().skip(1));
+    // Without a way out of the loop it is vectorised, and wrong numbers are rare.
+    if pairs().all(|(before, seq)| before < seq)
+        && inner().fold(true, |grow, (before, seq)| grow & (before < seq))
+    {
+        return Ok(());
+    }
+    let wrong = pairs().chain(inner()).find(|(before, seq)| before >= seq);
     match wrong {
         Some((before, seq)) => Err(Error::Order {
             file: file.to_owned(),

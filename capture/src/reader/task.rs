@@ -1,9 +1,9 @@
 //! Tasks: the independent pieces of a scan, and their batches.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, new_empty_array, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_empty_array, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
 use detectors_api::columns::{self, layout};
 use detectors_api::event::{ColumnSource, Contexts, EventBatch, Rows};
@@ -13,6 +13,7 @@ use super::decode::{ParquetFile, RowGroupBatches};
 use super::scan::check_order;
 use super::statistics::page_ranges;
 use crate::manifest::{SeqRange, TimeRange};
+use crate::part::ROW_GROUP_ROWS;
 use crate::{Error, Part};
 
 /// What all tasks of a scan have in common.
@@ -242,9 +243,19 @@ fn without_extra(batch: &RecordBatch) -> RecordBatch {
         .chain([extra])
         .collect();
     let mut arrays = batch.columns().to_vec();
-    arrays.push(new_null_array(&DataType::Binary, batch.num_rows()));
+    arrays.push(nulls(batch.num_rows()));
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .expect("a column of the right length is added")
+}
+
+/// `rows` nulls. Batches share them.
+fn nulls(rows: usize) -> ArrayRef {
+    static NULLS: LazyLock<ArrayRef> = LazyLock::new(|| new_null_array(&DataType::Binary, ROW_GROUP_ROWS));
+    if rows <= NULLS.len() {
+        NULLS.slice(0, rows)
+    } else {
+        new_null_array(&DataType::Binary, rows)
+    }
 }
 
 impl TaskBatches {

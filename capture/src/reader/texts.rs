@@ -17,30 +17,38 @@ use crate::Error;
 /// Bytes of the largest dictionary that is decoded. Writers begin to write plain values far earlier.
 const MAX_DICTIONARY: usize = 64 << 20;
 
-/// The bloom filter that was asked last, with the row group and the column that it is of: a reader asks one about many texts.
+/// The bloom filter that was asked last: a reader asks one about many texts.
 #[derive(Debug, Default)]
-pub(super) struct BloomCache(Mutex<Option<((usize, usize), Option<Arc<Sbbf>>)>>);
+pub(super) struct BloomCache(Mutex<Option<Bloom>>);
+
+#[derive(Debug)]
+struct Bloom {
+    row_group: usize,
+    leaf: usize,
+    /// `None` if the column has none.
+    filter: Option<Arc<Sbbf>>,
+}
 
 impl ParquetFile {
     /// `false` only if a bloom filter proves that no value of `column` is `value`.
     pub(super) fn may_hold(&self, row_group: usize, column: &str, value: &str) -> bool {
-        let Some(index) = self.leaf(column) else {
+        let Some(leaf) = self.leaf(column) else {
             return true;
         };
         // What a fault in a filter hides is not lost: the rows are read then.
-        let filter = self.bloom(row_group, index).unwrap_or_default();
+        let filter = self.bloom(row_group, leaf).unwrap_or_default();
         filter.is_none_or(|filter| guard(|| Ok::<_, String>(filter.check(value))).unwrap_or(true))
     }
 
-    fn bloom(&self, row_group: usize, index: usize) -> Result<Option<Arc<Sbbf>>, Error> {
+    fn bloom(&self, row_group: usize, leaf: usize) -> Result<Option<Arc<Sbbf>>, Error> {
         // A panic while the lock was held left the cache as it was.
         let mut cache = self.blooms.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, filter)) = &*cache
-            && *of == (row_group, index)
+        if let Some(bloom) = &*cache
+            && (bloom.row_group, bloom.leaf) == (row_group, leaf)
         {
-            return Ok(filter.clone());
+            return Ok(bloom.filter.clone());
         }
-        let meta = self.metadata.metadata().row_group(row_group).column(index);
+        let meta = self.metadata.metadata().row_group(row_group).column(leaf);
         let filter = match meta.bloom_filter_offset() {
             None => None,
             Some(_) => {
@@ -50,16 +58,20 @@ impl ParquetFile {
                     .map(Arc::new)
             }
         };
-        *cache = Some(((row_group, index), filter.clone()));
+        *cache = Some(Bloom {
+            row_group,
+            leaf,
+            filter: filter.clone(),
+        });
         Ok(filter)
     }
 
     /// The texts in the dictionary of `column`, if all its values are in the dictionary.
     pub(super) fn dictionary(&self, row_group: usize, column: &str) -> Result<Option<StringArray>, Error> {
-        let Some(index) = self.leaf(column) else {
+        let Some(leaf) = self.leaf(column) else {
             return Ok(None);
         };
-        let meta = self.metadata.metadata().row_group(row_group).column(index);
+        let meta = self.metadata.metadata().row_group(row_group).column(leaf);
         let only_dictionary = meta.page_encoding_stats_mask().is_some_and(|encodings| {
             encodings.is_only(Encoding::RLE_DICTIONARY) || encodings.is_only(Encoding::PLAIN_DICTIONARY)
         });
@@ -75,7 +87,7 @@ impl ParquetFile {
         let file = self.handle()?;
         guard(|| {
             let end = u64::try_from(meta.data_page_offset()).unwrap_or_default();
-            let chunks = Chunks::read(&*file, [start..end])?;
+            let chunks = Chunks::read(&*file, std::iter::once(start..end))?;
             check_page_sizes(&chunks.get_bytes(start, (end - start) as usize)?)?;
             let mut pages = SerializedPageReader::new(Arc::new(chunks), meta, self.rows(row_group), None)?;
             match pages.get_next_page()? {

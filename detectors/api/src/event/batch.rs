@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, UInt32Array};
-use arrow::compute::{max, min, take_record_batch};
+use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Field, UInt64Type};
 use prost::Message;
 
-use super::late::Late;
+use super::late::{Late, take_column};
 use super::{ColumnSource, Contexts, Event, Extra, Rows};
 use crate::columns::{Layout, Physical, layout};
 
@@ -363,8 +363,14 @@ impl EventBatch {
             self.len()
         );
         let rows = UInt32Array::from(rows.to_vec());
+        let columns = self
+            .columns
+            .columns()
+            .iter()
+            .map(|column| take_column(column, &rows));
         Self {
-            columns: take_record_batch(&self.columns, &rows).expect("all types can be taken from"),
+            columns: RecordBatch::try_new(self.columns.schema(), columns.collect())
+                .expect("types stay, and the columns are equally long"),
             late: self.late.as_ref().map(|late| late.take(&rows)),
             ..self.clone()
         }

@@ -10,9 +10,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::UInt32Type;
+use arrow::datatypes::{Int32Type, UInt32Type};
 
 use super::Contexts;
 use super::batch::{dangling, same_type};
@@ -212,7 +212,7 @@ impl Late {
                 ));
             }
         }
-        Ok(Some(column))
+        Ok(Some(own_texts(column)))
     }
 
     /// The process contexts; none, if they cannot be read.
@@ -273,6 +273,27 @@ impl Late {
             columns,
             ..self.clone()
         }
+    }
+}
+
+/// The rows `of` of `column`.
+pub(super) fn take_column(column: &ArrayRef, of: &UInt32Array) -> ArrayRef {
+    own_texts(take(column, of, None).expect("rows of any type can be taken, and these exist"))
+}
+
+/// `column` without the part of its dictionary that it does not use, if that is most of it: few rows shall not keep the
+/// texts of all others in memory.
+fn own_texts(column: ArrayRef) -> ArrayRef {
+    match column.as_dictionary_opt::<Int32Type>() {
+        Some(dictionary) if dictionary.values().len() / 2 > dictionary.len() => {
+            let (keys, texts) = (dictionary.keys(), dictionary.values());
+            let texts = take(texts, keys, None).expect("keys are in the dictionary");
+            // There are fewer rows than texts were, and those had numbers of this type.
+            let rows = Int32Array::from_iter_values(0..keys.len() as i32);
+            let keys = Int32Array::new(rows.values().clone(), keys.nulls().cloned());
+            Arc::new(DictionaryArray::new(keys, texts))
+        }
+        _ => column,
     }
 }
 
@@ -400,7 +421,8 @@ mod tests {
 
     #[test]
     fn what_a_source_gives_is_checked() {
-        let cases: [(fn(&mut Memory), &str); 3] = [
+        type Change = fn(&mut Memory);
+        let cases: [(Change, &str); 3] = [
             (
                 |memory| memory.contexts = Contexts::default(),
                 "refers to process context 0",
@@ -447,19 +469,43 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_keep_few_texts() {
+        let texts: Vec<_> = (0..100)
+            .map(|n| (n % 7 > 0).then(|| format!("text {}", n / 2)))
+            .collect();
+        let column: DictionaryArray<Int32Type> = texts.iter().map(Option::as_deref).collect();
+        let column: ArrayRef = Arc::new(column);
+        let texts_of = |column: &ArrayRef| {
+            let rows = 0..column.len();
+            rows.map(|row| crate::event::value::text(column, row).map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
+        for (of, kept) in [(vec![3, 14, 15, 99], 4), ((0..40).collect(), 50)] {
+            let taken = take_column(&column, &UInt32Array::from(of.clone()));
+            let wanted: Vec<_> = of.iter().map(|row| texts[*row as usize].clone()).collect();
+            assert_eq!(texts_of(&taken), wanted);
+            assert_eq!(taken.as_dictionary::<Int32Type>().values().len(), kept);
+        }
+        assert_eq!(
+            take_column(&column, &UInt32Array::from(Vec::<u32>::new())).len(),
+            0
+        );
+    }
+
+    #[test]
     fn rows() {
-        let runs = |rows: &Rows| rows.runs().collect::<Vec<_>>();
+        let runs = |rows: &Rows| format!("{:?}", rows.runs().collect::<Vec<_>>());
         let all = Rows::from(3..9);
-        assert_eq!(runs(&all), [3..9]);
-        assert_eq!(runs(&all.slice(2, 3)), [5..8]);
-        assert_eq!(runs(&all.slice(6, 0)), []);
+        assert_eq!(runs(&all), "[3..9]");
+        assert_eq!(runs(&all.slice(2, 3)), "[5..8]");
+        assert_eq!(runs(&all.slice(6, 0)), "[]");
         let some = all.take(&[0, 1, 3, 5]);
-        assert_eq!(runs(&some), [3..5, 6..7, 8..9]);
-        assert_eq!(runs(&some.slice(1, 2)), [4..5, 6..7]);
-        assert_eq!(runs(&some.slice(1, 2).take(&[1])), [6..7]);
-        assert_eq!(runs(&[0..2, 2..4, 4..4].into_iter().collect()), [0..4]);
-        assert_eq!(runs(&[0..2, 3..4].into_iter().collect()), [0..2, 3..4]);
-        assert_eq!(runs(&std::iter::empty().collect()), []);
+        assert_eq!(runs(&some), "[3..5, 6..7, 8..9]");
+        assert_eq!(runs(&some.slice(1, 2)), "[4..5, 6..7]");
+        assert_eq!(runs(&some.slice(1, 2).take(&[1])), "[6..7]");
+        assert_eq!(runs(&[0..2, 2..4, 4..4].into_iter().collect()), "[0..4]");
+        assert_eq!(runs(&[0..2, 3..4].into_iter().collect()), "[0..2, 3..4]");
+        assert_eq!(runs(&std::iter::empty().collect()), "[]");
     }
 
     #[test]
