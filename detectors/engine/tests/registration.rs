@@ -351,3 +351,30 @@ fn the_system_call_with_number_0_is_an_event_like_any_other() {
     );
     assert_eq!(found.len(), 1);
 }
+
+/// A detector that cannot say who it is.
+struct Nameless;
+
+impl EventDetector for Nameless {
+    fn definition(&self) -> DetectorDefinition {
+        panic!("no idea")
+    }
+
+    fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
+        Ok(Outputs::none())
+    }
+}
+
+#[test]
+fn who_cannot_say_who_they_are_is_refused_and_the_others_run() {
+    let built = builder([detector("A-1", "a").on(on("ptrace"))])
+        .detector(Nameless)
+        .detector(Declared(detector("B-1", "b").on(on("ptrace"))))
+        .build();
+    assert_eq!(
+        refusals(&built),
+        "detector number 2: definition: it is not told: it panicked: no idea"
+    );
+    assert_eq!(running(&built), ["A-1", "B-1"]);
+    assert_eq!(built.engine.refusals(), built.refusals);
+}

@@ -105,7 +105,7 @@ impl Slot {
         let stores = AsOf::new(stores, &event);
         let notes = Notes::default();
         let context = Context::new(&stores).noting(&notes);
-        let result = if let Some(fault) = delivery.fault() {
+        let mut result = if let Some(fault) = delivery.fault() {
             Err((FailureKind::Unreadable, fault.to_owned()))
         } else {
             match catch_unwind(AssertUnwindSafe(|| on_event(&event, &context))) {
@@ -119,6 +119,10 @@ impl Slot {
             }
         };
         let panicked = matches!(result, Err((FailureKind::Panic, _)));
+        // What could not be read reads as absent, so nothing that came of it can be trusted.
+        if let Some(fault) = event.fault() {
+            result = Err((FailureKind::Unreadable, fault));
+        }
         let warnings = notes.count();
         if warnings > 0 || result.as_ref().map_or(true, |events| !events.is_empty()) {
             calls.notable.push(Call {

@@ -40,6 +40,8 @@ pub(super) struct Inbox<'a> {
 pub(super) enum Permit {
     Granted,
     Denied,
+    /// That depends on something that could not be read.
+    Unknown(String),
 }
 
 impl<'a> Delivery<'a> {
@@ -87,6 +89,7 @@ pub(super) fn recorded<'a>(
             let (row, slot) = (*row as usize, *slot as usize);
             let fault = match permits.get(row) {
                 Some(Permit::Denied) => continue,
+                Some(Permit::Unknown(fault)) => Some(fault.as_str()),
                 Some(Permit::Granted) | None => None,
             };
             if active[slot] {
@@ -112,10 +115,11 @@ pub(super) fn permits(
     let permits = rows.map(|row| {
         let event = survivors.batch().event(row);
         let stores = AsOf::new(window.stores, &event);
-        if restriction.holds(&event, &Context::new(&stores)) {
-            Permit::Granted
-        } else {
-            Permit::Denied
+        let holds = restriction.holds(&event, &Context::new(&stores));
+        match (event.fault(), holds) {
+            (Some(fault), _) => Permit::Unknown(fault),
+            (None, true) => Permit::Granted,
+            (None, false) => Permit::Denied,
         }
     });
     permits.collect()

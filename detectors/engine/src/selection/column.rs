@@ -5,7 +5,7 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt32Type,
     UInt64Type,
 };
-use detectors_api::columns::{FieldColumns, Layout, Physical};
+use detectors_api::columns::{Layout, Physical};
 use detectors_api::event::EventBatch;
 
 use super::Facts;
@@ -29,6 +29,8 @@ pub(super) struct ColumnTests {
     /// Name of the field, or of the common column.
     name: String,
     is_field: bool,
+    /// Its name in the layout.
+    column: String,
     /// The requirements that test it.
     tested: u64,
     /// Each with the bit of its requirement, which has only one.
@@ -39,17 +41,24 @@ pub(super) struct ColumnTests {
 /// How values are tested.
 #[derive(Clone, Debug)]
 pub(super) enum Matcher {
+    /// All tests together; a row has one text.
     Texts(Texts),
+    /// All tests together; a row has one number.
     Steps(Steps),
-    /// One test after the other.
+    /// One test after the other; a row may have a list.
     EachTest,
 }
 
 impl ColumnTests {
-    pub(super) fn new(subject: Subject<'_>, tests: Vec<(u64, Test)>) -> Self {
-        let (name, is_field) = match subject {
-            Subject::Field(name) => (name, true),
-            Subject::Common(name) => (name, false),
+    /// The tests, each with the bit of its requirement, of something that events of this layout have.
+    pub(super) fn new(subject: Subject<'_>, layout: &Layout, tests: Vec<(u64, Test)>) -> Self {
+        let (name, is_field, column, single) = match subject {
+            Subject::Common(name) => (name, false, name, true),
+            Subject::Field(name) => match layout.field(name) {
+                Some(field) => (name, true, field.column.as_str(), is_single(field.physical)),
+                // Then no row has it.
+                None => (name, true, name, false),
+            },
         };
         let texts: Option<Vec<_>> = tests
             .iter()
@@ -59,14 +68,15 @@ impl ColumnTests {
             .iter()
             .map(|(bit, test)| Some((*bit, test.integers()?)))
             .collect();
-        let matcher = match (texts, numbers) {
-            (Some(texts), _) => Matcher::Texts(Texts::new(texts.into_iter())),
-            (None, Some(numbers)) => Matcher::Steps(Steps::new(numbers.into_iter())),
-            (None, None) => Matcher::EachTest,
+        let matcher = match (single, texts, numbers) {
+            (true, Some(texts), _) => Matcher::Texts(Texts::new(texts.into_iter())),
+            (true, None, Some(numbers)) => Matcher::Steps(Steps::new(numbers.into_iter())),
+            _ => Matcher::EachTest,
         };
         Self {
             name: name.to_owned(),
             is_field,
+            column: column.to_owned(),
             tested: tests.iter().fold(0, |all, (bit, _)| all | bit),
             tests,
             matcher,
@@ -81,37 +91,16 @@ impl ColumnTests {
         self.is_field
     }
 
+    pub(super) fn column(&self) -> &str {
+        &self.column
+    }
+
     pub(super) fn tested(&self) -> u64 {
         self.tested
     }
 
     pub(super) fn matcher(&self) -> &Matcher {
         &self.matcher
-    }
-
-    /// The column's name in the layout of its event type; `None` if that has no such field.
-    pub(super) fn column<'a>(&'a self, layout: &'a Layout) -> Option<&'a str> {
-        if !self.is_field {
-            return Some(&self.name);
-        }
-        Some(&self.field(layout)?.column)
-    }
-
-    /// Whether facts about the column's single values say something about the rows: not if a row has a list of them.
-    pub(super) fn can_be_pruned(&self, layout: &Layout) -> bool {
-        let single = |field: &FieldColumns| match &self.matcher {
-            Matcher::Texts(_) => field.physical == Physical::Text,
-            Matcher::Steps(_) => matches!(
-                field.physical,
-                Physical::Int32 | Physical::Int64 | Physical::UInt32 | Physical::UInt64
-            ),
-            Matcher::EachTest => false,
-        };
-        !self.is_field || self.field(layout).is_some_and(single)
-    }
-
-    fn field<'a>(&self, layout: &'a Layout) -> Option<&'a FieldColumns> {
-        layout.fields().iter().find(|field| field.name == self.name)
     }
 
     /// Leaves only those rows, and those requirements, that pass.
@@ -199,7 +188,8 @@ impl ColumnTests {
     }
 
     /// The requirements of `mask` that some value may pass, as far as the facts about the column tell.
-    pub(super) fn possible(&self, column: &str, facts: &dyn Facts, mask: u64) -> u64 {
+    pub(super) fn possible(&self, facts: &dyn Facts, mask: u64) -> u64 {
+        let column = self.column();
         if mask & self.tested == 0 {
             return mask;
         }
@@ -231,4 +221,12 @@ impl ColumnTests {
             Matcher::EachTest => mask,
         }
     }
+}
+
+/// Whether a row has one text or number.
+fn is_single(physical: Physical) -> bool {
+    matches!(
+        physical,
+        Physical::Text | Physical::Int32 | Physical::Int64 | Physical::UInt32 | Physical::UInt64
+    )
 }

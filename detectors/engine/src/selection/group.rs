@@ -36,11 +36,14 @@ impl Group {
     pub(super) const SIZE: usize = u64::BITS as usize;
 
     /// As many groups as these requirements need.
-    pub(super) fn of(requirements: &[Requirement]) -> Vec<Self> {
-        requirements.chunks(Self::SIZE).map(Self::new).collect()
+    pub(super) fn of(layout: &Layout, requirements: &[Requirement]) -> Vec<Self> {
+        let groups = requirements.chunks(Self::SIZE);
+        groups
+            .map(|requirements| Self::new(layout, requirements))
+            .collect()
     }
 
-    fn new(requirements: &[Requirement]) -> Self {
+    fn new(layout: &Layout, requirements: &[Requirement]) -> Self {
         let mut by_column: Vec<(Subject<'_>, Vec<(u64, Test)>)> = Vec::new();
         let mut contexts = ContextTests::default();
         for (number, requirement) in requirements.iter().enumerate() {
@@ -66,7 +69,7 @@ impl Group {
         }
         let columns = by_column.into_iter();
         let mut columns: Vec<_> = columns
-            .map(|(subject, tests)| ColumnTests::new(subject, tests))
+            .map(|(subject, tests)| ColumnTests::new(subject, layout, tests))
             .collect();
         // First what is tested fast, and by most: few rows are left for the others.
         columns.sort_by_key(|column| {
@@ -89,10 +92,9 @@ impl Group {
     }
 
     /// The names of the columns of the event type's layout that are looked at.
-    pub(super) fn columns<'a>(&'a self, layout: &'a Layout) -> impl Iterator<Item = &'a str> {
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
         let contexts = (self.contexts.tested() != 0).then_some(CTX);
-        let tested = self.columns.iter().filter_map(|column| column.column(layout));
-        tested.chain(contexts)
+        self.columns.iter().map(ColumnTests::column).chain(contexts)
     }
 
     /// The rows that some requirement lets pass, in order, and which ones do. `odd` are the rows whose columns are not the whole
@@ -113,27 +115,22 @@ impl Group {
     }
 
     /// Whether some requirement may let a row pass of which `facts` are known.
-    pub(super) fn may_pass(&self, layout: &Layout, facts: &dyn Facts) -> bool {
-        let telling = |column: &&ColumnTests| column.can_be_pruned(layout);
-        let tested = self
-            .columns
-            .iter()
-            .filter(telling)
-            .fold(0, |all, column| all | column.tested());
+    pub(super) fn may_pass(&self, facts: &dyn Facts) -> bool {
         let mut mask = self.all();
+        let telling = |column: &&ColumnTests| !matches!(column.matcher(), Matcher::EachTest);
+        let told = self.columns.iter().filter(telling);
+        let told = told.fold(0, |all, column| all | column.tested());
         // Ranges are at hand; a dictionary has to be read.
         let (numbers, texts): (Vec<_>, Vec<_>) = self
             .columns
             .iter()
-            .filter(telling)
             .partition(|column| matches!(column.matcher(), Matcher::Steps(_)));
         for column in numbers.into_iter().chain(texts) {
-            if mask == 0 || mask & !tested != 0 {
+            // Nothing can be told of a requirement that tests none of these columns.
+            if mask == 0 || mask & !told != 0 {
                 break;
             }
-            if let Some(name) = column.column(layout) {
-                mask = column.possible(name, facts, mask);
-            }
+            mask = column.possible(facts, mask);
         }
         mask != 0
     }

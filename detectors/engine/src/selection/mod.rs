@@ -72,7 +72,7 @@ impl Selector {
         Self {
             types: Arc::new(
                 types
-                    .map(|(event, wanted)| (event.to_owned(), Group::of(&wanted)))
+                    .map(|(event, wanted)| (event.to_owned(), Group::of(layout(event), &wanted)))
                     .collect(),
             ),
             detectors: slots.iter().map(|slot| Arc::clone(&slot.id)).collect(),
@@ -89,9 +89,8 @@ impl Selector {
     /// and `_extra`.
     #[must_use]
     pub fn columns(&self, event_type: &str) -> Vec<&str> {
-        let layout = layout(event_type);
         let groups = self.groups(event_type).iter();
-        let columns: BTreeSet<_> = groups.flat_map(|group| group.columns(layout)).collect();
+        let columns: BTreeSet<_> = groups.flat_map(Group::columns).collect();
         columns.into_iter().collect()
     }
 
@@ -135,7 +134,7 @@ pub(crate) fn rows(filter: &Filter, batch: &EventBatch) -> Vec<usize> {
         filter: filter.clone(),
     };
     let odd: Vec<u32> = batch.rows_with_extra().map(|row| row as u32).collect();
-    let groups = Group::of(&[requirement]);
+    let groups = Group::of(batch.layout(), &[requirement]);
     let selected = groups.iter().flat_map(|group| group.select(batch, &odd));
     selected.map(|(row, _)| row as usize).collect()
 }

@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 
 use arrow::array::StringArray;
-use detectors_api::columns::layout;
 
 use super::Selector;
 
@@ -28,8 +27,7 @@ impl Selector {
     /// such rows say is not in their columns, so facts about columns prove nothing.
     #[must_use]
     pub fn may_pass(&self, event_type: &str, facts: &dyn Facts) -> bool {
-        let layout = layout(event_type);
         let mut groups = self.groups(event_type).iter();
-        groups.any(|group| group.may_pass(layout, facts))
+        groups.any(|group| group.may_pass(facts))
     }
 }

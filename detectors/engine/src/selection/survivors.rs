@@ -1,7 +1,6 @@
 //! The events that detectors want.
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use detectors_api::columns::layout;
 use detectors_api::event::{Contexts, EventBatch};
 
@@ -108,18 +107,10 @@ impl Survivors {
             batch: if rows.len() == batch.len() {
                 batch.clone()
             } else {
-                take(batch, &rows)
+                batch.take(&rows)
             },
             wanted,
             seen: 0,
         }
     }
-}
-
-/// These rows of a batch.
-fn take(batch: &EventBatch, rows: &[u32]) -> EventBatch {
-    let columns = take_record_batch(batch.record_batch(), &UInt32Array::from(rows.to_vec()));
-    let columns = columns.expect("all types can be taken from, and the rows are there");
-    EventBatch::try_new(batch.event_type(), columns, batch.contexts().clone())
-        .expect("the rows were right where they come from")
 }

@@ -2,6 +2,7 @@
 
 mod events;
 mod naive;
+mod sets;
 
 use detectors_api::catalogue::catalogue;
 use detectors_api::testkit::batches_of;
