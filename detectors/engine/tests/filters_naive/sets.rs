@@ -175,7 +175,7 @@ fn found(engine: &mut Engine, mut survivors: Vec<Survivors>, cut: u64) -> Vec<(u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn sets_of_detectors_get_what_each_would_get_alone(
