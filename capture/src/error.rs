@@ -55,6 +55,38 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A pack is not what `tracee-cap pack` writes, or only the beginning of it.
+    #[error("{}, {place} at byte {offset}: {reason}", pack.display())]
+    Pack {
+        /// The pack.
+        pack: PathBuf,
+        /// The entry in which the fault is or, if its name is unknown, the one before.
+        place: String,
+        /// Where the header of the entry begins, in bytes from the beginning of the pack.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pack has an entry that does not belong to the capture.
+    #[error("{}: the manifest does not list entry `{}`", pack.display(), entry.escape_debug())]
+    Unlisted {
+        /// The pack.
+        pack: PathBuf,
+        /// The entry.
+        entry: String,
+    },
+    /// A file is not the one that the manifest has the digest of.
+    #[error("{}: the digest is wrong: the file was changed", file.display())]
+    Changed {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The capture is still being written: part of it would be missing from a copy.
+    #[error("{} is still being recorded: end the recording first", path.display())]
+    BeingRecorded {
+        /// The capture.
+        path: PathBuf,
+    },
     /// A file of the capture is a link, or no regular file: it might lie outside of the capture.
     #[error("{} is {what}: a capture holds only directories and regular files of its own", path.display())]
     Escape {
@@ -199,7 +231,11 @@ impl Error {
     pub fn is_bad_input(&self) -> bool {
         !matches!(
             self,
-            Self::Io { .. } | Self::Exists { .. } | Self::FlushTooLarge { .. } | Self::UnknownColumn { .. }
+            Self::Io { .. }
+                | Self::Exists { .. }
+                | Self::BeingRecorded { .. }
+                | Self::FlushTooLarge { .. }
+                | Self::UnknownColumn { .. }
         )
     }
 }

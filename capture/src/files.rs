@@ -1,7 +1,7 @@
 //! Files of a capture: replaced atomically, and read without leaving the capture.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -53,32 +53,46 @@ pub(crate) fn open(directory: &Path, path: &str) -> Result<File, Error> {
     File::open(&full).map_err(Error::io("open", &full))
 }
 
-/// Reads a whole file of at most `limit` bytes, opened as [`open`] does.
-pub(crate) fn read(directory: &Path, path: &str, limit: u64) -> Result<Vec<u8>, Error> {
-    let full = directory.join(path);
-    let mut content = Vec::new();
-    open(directory, path)?
-        .take(limit + 1)
-        .read_to_end(&mut content)
-        .map_err(Error::io("read", &full))?;
-    if content.len() as u64 > limit {
-        return Err(Error::NotACapture {
-            path: directory.to_owned(),
-            reason: format!("{path} is larger than {limit} bytes"),
-        });
+/// The files below `directory`, as paths from there, sorted.
+pub(crate) fn list(directory: &Path) -> std::io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    list_below(directory, "", 0, &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn list_below(directory: &Path, below: &str, depth: usize, found: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory.join(below))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let path = if below.is_empty() {
+            name.to_string_lossy().into_owned()
+        } else {
+            format!("{below}/{}", name.to_string_lossy())
+        };
+        // A capture is three directories deep.
+        if entry.file_type()?.is_dir() && depth < 4 {
+            list_below(directory, &path, depth + 1, found)?;
+        } else {
+            found.push(path);
+        }
     }
-    Ok(content)
+    Ok(())
+}
+
+/// The steps of a path that leads nowhere but down; `None` for any other.
+pub(crate) fn steps(path: &str) -> Option<impl Iterator<Item = &str>> {
+    let is_step = |step: &str| !matches!(step, "" | "." | "..") && !step.contains('\0');
+    path.split('/').all(is_step).then(|| path.split('/'))
 }
 
 fn checked(directory: &Path, path: &str) -> Result<PathBuf, Error> {
     let mut full = directory.to_owned();
-    for step in Path::new(path).components() {
-        let std::path::Component::Normal(step) = step else {
-            return Err(Error::Escape {
-                path: directory.join(path),
-                what: "not below the capture",
-            });
-        };
+    let steps = steps(path).ok_or_else(|| Error::Escape {
+        path: directory.join(path),
+        what: "not below the capture",
+    })?;
+    for step in steps {
         full.push(step);
         let metadata = match fs::symlink_metadata(&full) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

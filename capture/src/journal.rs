@@ -22,6 +22,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::StreamWriter;
 
+use crate::volume::Volume;
 use crate::{Error, Table, files};
 
 /// The directory of journals and of unfinished files.
@@ -63,6 +64,13 @@ pub(crate) struct Counters {
 /// Path of the journal of a segment, from the capture's directory.
 pub(crate) fn journal_path(segment: u32) -> String {
     format!("{DIRECTORY}/segment-{segment:06}.journal")
+}
+
+/// The segment whose journal is at `path`.
+pub(crate) fn segment_of(path: &str) -> Option<u32> {
+    let name = path.strip_prefix(DIRECTORY)?.strip_prefix("/segment-")?;
+    let segment = name.strip_suffix(".journal")?.parse().ok()?;
+    (journal_path(segment) == path).then_some(segment)
 }
 
 /// Appends frames.
@@ -183,13 +191,13 @@ pub(crate) struct Replayed {
 }
 
 /// Reads the journal of `segment`, if there is one.
-pub(crate) fn replay(directory: &Path, segment: u32) -> Result<Option<Replayed>, Error> {
+pub(crate) fn replay(volume: &Volume, segment: u32) -> Result<Option<Replayed>, Error> {
     let path = journal_path(segment);
-    let file = directory.join(&path);
-    if file.symlink_metadata().is_err() {
+    let file = volume.file_name(&path);
+    if !volume.contains(&path) {
         return Ok(None);
     }
-    let content = files::read(directory, &path, MAX_BYTES)?;
+    let content = volume.read(&path, MAX_BYTES)?;
     let mut replayed = Replayed::default();
     let mut rest = content.as_slice();
     while !rest.is_empty() {

@@ -13,6 +13,8 @@
 //! journal/                                   the segment being written                 [`journal`]
 //! ```
 //!
+//! or the same files in one: a pack, which is read in place ([`CaptureReader::pack`]).
+//!
 //! [`CaptureWriter`] writes captures, [`CaptureReader`] reads them; [`live`] records this machine.
 //!
 //! Invariants:
@@ -34,6 +36,7 @@ mod part;
 mod reader;
 mod stores;
 mod table;
+mod volume;
 mod writer;
 
 pub use error::Error;
@@ -49,4 +52,5 @@ pub use reader::{
 };
 pub use stores::BEFORE_SEQ;
 pub use table::Table;
+pub use volume::{Form, Stretch, StretchReader, Temporary, is_pack};
 pub use writer::{CaptureWriter, WriterOptions};

@@ -1,11 +1,12 @@
 //! `manifest.json`: what a capture is and what it holds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use detectors_stores::Settings;
 use serde::{Deserialize, Serialize};
 
+use crate::volume::Volume;
 use crate::{Error, Table};
 
 /// Name of the manifest in the capture's directory.
@@ -321,23 +322,19 @@ impl Manifest {
         self.totals.received = self.totals.written.saturating_add(self.totals.lost);
     }
 
-    /// Reads and checks the manifest of the capture in `directory`.
-    pub(crate) fn read(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(MANIFEST);
-        if !directory.is_dir() || path.symlink_metadata().is_err() {
-            let reason = if !directory.exists() {
-                "there is no such directory"
-            } else if directory.is_dir() {
-                "it has no manifest.json"
-            } else {
-                "it is no directory"
-            };
-            return Err(Error::NotACapture {
-                path: directory.to_owned(),
-                reason: reason.to_owned(),
-            });
-        }
-        let bytes = crate::files::read(directory, MANIFEST, MAX_BYTES)?;
+    /// Reads and checks the manifest of a capture.
+    pub(crate) fn read(volume: &Volume) -> Result<Self, Error> {
+        let text = Self::text(volume)?;
+        Self::parse(volume.file_name(MANIFEST), &text)
+    }
+
+    /// The manifest as it is written.
+    pub(crate) fn text(volume: &Volume) -> Result<Vec<u8>, Error> {
+        volume.read(MANIFEST, MAX_BYTES)
+    }
+
+    /// Checks `text`, which is that of the manifest at `path`.
+    pub(crate) fn parse(path: PathBuf, text: &[u8]) -> Result<Self, Error> {
         let broken = |reason: String| Error::Manifest {
             path: path.clone(),
             reason,
@@ -347,7 +344,7 @@ impl Manifest {
         struct Versioned {
             format: String,
         }
-        let Versioned { format } = serde_json::from_slice(&bytes)
+        let Versioned { format } = serde_json::from_slice(text)
             .map_err(|error| broken(format!("this is no manifest of a capture: {error}")))?;
         let major: u32 = format
             .split_once('.')
@@ -360,7 +357,7 @@ impl Manifest {
                 supported: FORMAT,
             });
         }
-        let manifest: Self = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+        let manifest: Self = serde_json::from_slice(text).map_err(|error| broken(error.to_string()))?;
         manifest.check().map_err(broken)?;
         Ok(manifest)
     }

@@ -456,7 +456,7 @@ pub(crate) fn ranges(batch: &EventBatch) -> (SeqRange, Option<TimeRange>) {
 }
 
 /// Only a capture, or a directory with nothing in it, may be replaced.
-fn is_replaceable(directory: &Path) -> bool {
+pub(crate) fn is_replaceable(directory: &Path) -> bool {
     let is_dir = directory
         .symlink_metadata()
         .is_ok_and(|metadata| metadata.is_dir());

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -164,7 +164,7 @@ fn rows_of(reader: &CaptureReader, table: &Table) -> (RecordBatch, u64) {
     let mut bytes = 0;
     for part in reader.parts(table) {
         bytes += part.bytes;
-        let file = File::open(reader.part_path(part)).unwrap();
+        let file = reader.part_file(part).unwrap();
         let rows = ParquetRecordBatchReaderBuilder::try_new(file)
             .unwrap()
             .build()

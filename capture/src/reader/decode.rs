@@ -1,7 +1,6 @@
 //! Decoding untrusted files: every fault, panics included, becomes an error that says where.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -21,7 +20,8 @@ use parquet::file::metadata::PageIndexPolicy;
 
 use super::chunks::Chunks;
 use super::texts::BloomCache;
-use crate::{Error, Part, files};
+use crate::volume::Volume;
+use crate::{Error, Part, Stretch};
 
 thread_local! {
     static DECODING: Cell<bool> = const { Cell::new(false) };
@@ -57,28 +57,29 @@ pub(super) fn guard<T, E: ToString>(decode: impl FnOnce() -> Result<T, E>) -> Re
 /// A Parquet file whose footer has been read.
 #[derive(Debug)]
 pub(super) struct ParquetFile {
-    directory: Arc<PathBuf>,
+    volume: Volume,
     pub(super) part: Part,
     pub(super) metadata: ArrowReaderMetadata,
     pub(super) blooms: BloomCache,
     /// The file, while somebody reads it.
-    handle: Mutex<Weak<File>>,
+    handle: Mutex<Weak<Stretch>>,
 }
 
 impl ParquetFile {
-    pub(super) fn open(directory: &Arc<PathBuf>, part: &Part, page_index: bool) -> Result<Arc<Self>, Error> {
-        let file = files::open(directory, &part.path)?;
-        let size = file
-            .metadata()
-            .map_err(Error::io("read", &directory.join(&part.path)))?
-            .len();
-        if size != part.bytes {
-            return Err(Error::Parquet {
-                file: directory.join(&part.path),
-                row_group: None,
-                column: None,
-                reason: format!("the file has {size} bytes, and the manifest says {}", part.bytes),
-            });
+    pub(super) fn open(volume: &Volume, part: &Part, page_index: bool) -> Result<Arc<Self>, Error> {
+        let file = volume.file(&part.path)?;
+        let broken = |reason: String| Error::Parquet {
+            file: volume.file_name(&part.path),
+            row_group: None,
+            column: None,
+            reason,
+        };
+        if file.bytes() != part.bytes {
+            return Err(broken(format!(
+                "the file has {} bytes, and the manifest says {}",
+                file.bytes(),
+                part.bytes
+            )));
         }
         let policy = if page_index {
             PageIndexPolicy::Optional
@@ -86,16 +87,11 @@ impl ParquetFile {
             PageIndexPolicy::Skip
         };
         let options = ArrowReaderOptions::new().with_page_index_policy(policy);
-        let metadata = super::footer::check(&file, size)
+        let metadata = super::footer::check(&file)
             .and_then(|()| guard(|| ArrowReaderMetadata::load(&file, options)))
-            .map_err(|reason| Error::Parquet {
-                file: directory.join(&part.path),
-                row_group: None,
-                column: None,
-                reason,
-            })?;
+            .map_err(broken)?;
         Ok(Arc::new(Self {
-            directory: Arc::clone(directory),
+            volume: volume.clone(),
             part: part.clone(),
             metadata,
             blooms: BloomCache::default(),
@@ -104,19 +100,19 @@ impl ParquetFile {
     }
 
     /// The open file. It stays open while somebody holds it: a capture may have more files than can be open together.
-    pub(super) fn handle(&self) -> Result<Arc<File>, Error> {
+    pub(super) fn handle(&self) -> Result<Arc<Stretch>, Error> {
         // A panic while the lock was held left it as it was.
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = handle.upgrade() {
             return Ok(file);
         }
-        let file = Arc::new(files::open(&self.directory, &self.part.path)?);
+        let file = Arc::new(self.volume.file(&self.part.path)?);
         *handle = Arc::downgrade(&file);
         Ok(file)
     }
 
     pub(super) fn path(&self) -> PathBuf {
-        self.directory.join(&self.part.path)
+        self.volume.file_name(&self.part.path)
     }
 
     pub(super) fn row_groups(&self) -> usize {
@@ -200,7 +196,7 @@ impl ParquetFile {
 
     fn reader(
         &self,
-        file: &File,
+        file: &Stretch,
         row_group: usize,
         projection: ProjectionMask,
         selection: Option<RowSelection>,

@@ -4,8 +4,7 @@
 //! billion would end the process, which no error handling can undo. So every list in the footer is held against the
 //! bytes that are left: an element takes at least one. The footer is a struct in Thrift's compact encoding.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use crate::Stretch;
 
 /// Bytes of the largest footer that is read: thousands of row groups of hundreds of columns.
 const MAX_BYTES: u64 = 64 << 20;
@@ -13,10 +12,11 @@ const MAX_BYTES: u64 = 64 << 20;
 /// A footer is nested less than half as deep.
 const MAX_DEPTH: usize = 16;
 
-/// Fails if the footer of `file`, which has `size` bytes, cannot be decoded in memory in proportion to its size.
-pub(super) fn check(file: &File, size: u64) -> Result<(), String> {
+/// Fails if the footer of `file` cannot be decoded in memory in proportion to its size.
+pub(super) fn check(file: &Stretch) -> Result<(), String> {
     let mut end = [0; 8];
-    let start = size
+    let start = file
+        .bytes()
         .checked_sub(8)
         .ok_or("the file is too short for a Parquet file")?;
     file.read_exact_at(&mut end, start)
@@ -120,7 +120,7 @@ mod tests {
         file.write_all(footer).unwrap();
         file.write_all(&(footer.len() as u32).to_le_bytes()).unwrap();
         file.write_all(b"PAR1").unwrap();
-        check(&file, footer.len() as u64 + 8)
+        check(&Stretch::whole(file).unwrap())
     }
 
     #[test]
@@ -141,6 +141,6 @@ mod tests {
     #[test]
     fn a_short_file_is_an_error() {
         let file = tempfile::tempfile().unwrap();
-        assert!(check(&file, 0).is_err());
+        assert!(check(&Stretch::whole(file).unwrap()).is_err());
     }
 }

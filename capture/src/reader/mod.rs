@@ -5,6 +5,7 @@ mod decode;
 mod facts;
 mod footer;
 mod merge;
+mod pack;
 mod range;
 mod scan;
 mod statistics;
@@ -14,7 +15,7 @@ mod texts;
 mod verify;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use detectors_api::columns::layout;
 use detectors_api::event::{Contexts, EventBatch, context_schema};
-use nix::fcntl::{Flock, FlockArg};
 
 pub use merge::Events;
 pub use scan::{Scan, ScanBatches};
@@ -31,6 +31,7 @@ pub use verify::{Fault, Verification};
 
 use crate::journal::{self, Cut, Replayed};
 use crate::manifest::{Manifest, Part, SeqRange, State, TimeRange};
+use crate::volume::{Form, Stretch, Temporary, Volume};
 use crate::{Error, Loss, Table, loss_schema};
 use decode::{ParquetFile, ipc_batches, select};
 
@@ -47,7 +48,7 @@ pub struct CaptureReader {
 
 #[derive(Debug)]
 struct Inner {
-    directory: Arc<PathBuf>,
+    volume: Volume,
     manifest: Manifest,
     state: State,
     cut: Option<Cut>,
@@ -79,18 +80,43 @@ struct JournalSegment {
 }
 
 impl CaptureReader {
-    /// Opens the capture in the directory `path`.
+    /// Opens the capture at `path`: a directory, or a pack.
     ///
     /// # Errors
-    /// If it is no capture, has a format that is too new, contradicts itself, or its journal holds what no recorder writes.
-    /// Parquet files are opened when they are read.
+    /// If it is no capture, has a format that is too new, contradicts itself, or its journal holds what no recorder writes;
+    /// and if a pack is damaged or holds what the manifest does not list. Parquet files are opened when they are read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let directory = Arc::new(path.as_ref().to_owned());
-        let mut manifest = Manifest::read(&directory)?;
+        Self::of(&Volume::open(path.as_ref())?)
+    }
+
+    /// Opens a capture that is removed with the last clone of the reader.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_temporary(capture: Temporary) -> Result<Self, Error> {
+        Self::of(&Volume::temporary(capture)?)
+    }
+
+    /// Opens a pack that comes as a stream, which is called `name` in messages. It is kept in a temporary file without a name.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and if the stream cannot be read or kept.
+    pub fn open_stream(stream: impl Read, name: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::of(&Volume::stream(stream, name.as_ref())?)
+    }
+
+    fn of(volume: &Volume) -> Result<Self, Error> {
+        let mut manifest = Manifest::read(volume)?;
+        if volume.form() == Form::Pack {
+            let inner = Inner::open(volume, manifest)?;
+            return inner.without_unlisted().map(|inner| Self {
+                inner: Arc::new(inner),
+            });
+        }
         loop {
-            let opened = Inner::open(&directory, manifest.clone());
+            let opened = Inner::open(volume, manifest.clone());
             // A recorder may have made Parquet of the journal while it was being read.
-            let now = Manifest::read(&directory)?;
+            let now = Manifest::read(volume)?;
             if (now.segments, now.state) == (manifest.segments, manifest.state) {
                 return Ok(Self {
                     inner: Arc::new(opened?),
@@ -100,10 +126,16 @@ impl CaptureReader {
         }
     }
 
-    /// The capture's directory.
+    /// Where the capture is: its directory, its pack, or what it was imported from.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.inner.directory
+        self.inner.volume.name()
+    }
+
+    /// The form that the capture has.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.inner.volume.form()
     }
 
     /// The manifest, with what the journal holds counted in, and the state as [`state`](Self::state) has it.
@@ -191,10 +223,18 @@ impl CaptureReader {
             .filter(move |part| part.table == *table)
     }
 
-    /// Where a part lies.
+    /// What a part is called in messages: where it lies, if the capture is a directory.
     #[must_use]
     pub fn part_path(&self, part: &Part) -> PathBuf {
-        self.inner.directory.join(&part.path)
+        self.inner.volume.file_name(&part.path)
+    }
+
+    /// Opens a part for a reader of its own. Nothing has been checked but its place.
+    ///
+    /// # Errors
+    /// If it is missing, lies outside of the capture, or cannot be opened.
+    pub fn part_file(&self, part: &Part) -> Result<Stretch, Error> {
+        self.inner.volume.file(&part.path)
     }
 
     /// The rows of a table that are not yet in a file, with the number of their segment.
@@ -281,7 +321,7 @@ impl CaptureReader {
 }
 
 impl Inner {
-    fn open(directory: &Arc<PathBuf>, mut manifest: Manifest) -> Result<Self, Error> {
+    fn open(volume: &Volume, mut manifest: Manifest) -> Result<Self, Error> {
         let mut segments: Vec<_> = (0..manifest.segments)
             .map(|number| Segment {
                 number,
@@ -300,14 +340,14 @@ impl Inner {
         let mut journal = BTreeMap::new();
         let mut cut = None;
         let state = match manifest.state {
-            State::Open if recorder_lives(directory) => State::Open,
+            State::Open if volume.is_being_recorded() => State::Open,
             State::Open => State::Truncated,
             state => state,
         };
         if manifest.state == State::Open {
             let mut number = manifest.segments;
-            while let Some(replayed) = journal::replay(directory, number)? {
-                let file = directory.join(journal::journal_path(number));
+            while let Some(replayed) = journal::replay(volume, number)? {
+                let file = volume.file_name(&journal::journal_path(number));
                 let segment = JournalSegment::decode(&file, &replayed, &mut manifest)?;
                 segments.push(segment.describe(number));
                 journal.insert(number, segment);
@@ -320,7 +360,7 @@ impl Inner {
         for seq in segments.iter().filter_map(|segment| segment.seq) {
             if let Some(before) = before.filter(|before| before.last >= seq.first) {
                 return Err(Error::Order {
-                    file: directory.join(crate::MANIFEST),
+                    file: volume.file_name(crate::MANIFEST),
                     before: before.last,
                     seq: seq.first,
                 });
@@ -329,7 +369,7 @@ impl Inner {
         }
         manifest.state = state;
         Ok(Self {
-            directory: Arc::clone(directory),
+            volume: volume.clone(),
             manifest,
             state,
             cut,
@@ -337,6 +377,18 @@ impl Inner {
             journal,
             contexts: Mutex::default(),
         })
+    }
+
+    /// A pack that holds more than the manifest lists was not made from this capture.
+    fn without_unlisted(self) -> Result<Self, Error> {
+        let unlisted = self.unlisted().map_err(Error::io("read", self.volume.name()))?;
+        match unlisted.into_iter().next() {
+            None => Ok(self),
+            Some(entry) => Err(Error::Unlisted {
+                pack: self.volume.name().to_owned(),
+                entry,
+            }),
+        }
     }
 
     fn contexts(&self, segment: u32) -> Result<Contexts, Error> {
@@ -356,7 +408,7 @@ impl Inner {
         let Some(part) = part else {
             return Ok(Contexts::default());
         };
-        let path = self.directory.join(&part.path);
+        let path = self.volume.file_name(&part.path);
         let batches = self
             .part(part)?
             .iter()
@@ -383,7 +435,7 @@ impl Inner {
     }
 
     fn part(&self, part: &Part) -> Result<Vec<RecordBatch>, Error> {
-        let file = ParquetFile::open(&self.directory, part, false)?;
+        let file = ParquetFile::open(&self.volume, part, false)?;
         let mut batches = Vec::new();
         for row_group in 0..file.row_groups() {
             for batch in file.batches(row_group, None, None, 8192)? {
@@ -465,14 +517,6 @@ impl JournalSegment {
         }
         segment
     }
-}
-
-/// Whether the recorder of an open capture still holds its lock.
-fn recorder_lives(directory: &Path) -> bool {
-    let Ok(lock) = crate::files::open(directory, journal::LOCK) else {
-        return false;
-    };
-    Flock::<File>::lock(lock, FlockArg::LockSharedNonblock).is_err()
 }
 
 /// The time range of a part, or of everything.

@@ -167,8 +167,8 @@ impl Scan {
 
     pub(super) fn directory(&self) -> PathBuf {
         self.inner
-            .directory
-            .join(Table::Events(self.event_type).to_string())
+            .volume
+            .file_name(&Table::Events(self.event_type).to_string())
     }
 
     fn shared(&self) -> Shared {
@@ -257,7 +257,7 @@ impl Iterator for Tasks {
 
 fn part_tasks(shared: &Arc<Shared>, part: &Part) -> Result<Vec<ScanTask>, Error> {
     let all = shared.seq == (0..=u64::MAX);
-    let file = ParquetFile::open(&shared.inner.directory, part, !all)?;
+    let file = ParquetFile::open(&shared.inner.volume, part, !all)?;
     let bounds = row_group_seqs(&file)?;
     let tasks = (0..file.row_groups()).filter_map(|row_group| {
         let seq = bounds.get(row_group).copied().flatten().or(part.seq)?;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::path::Path;
 
 use detectors_api::event::{Contexts, EventBatch};
 use rayon::prelude::*;
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 use super::decode::ParquetFile;
 use super::{CaptureReader, Inner};
 use crate::manifest::{Part, SeqRange, chain};
-use crate::{Error, Table, files, journal, manifest};
+use crate::{Error, Form, Table, journal, manifest};
 
 /// What a check of a capture has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,8 +207,8 @@ impl Inner {
     }
 
     fn digest(&self, part: &Part) -> Result<String, Error> {
-        let path = self.directory.join(&part.path);
-        let mut file = files::open(&self.directory, &part.path)?;
+        let path = self.volume.file_name(&part.path);
+        let mut file = self.volume.file(&part.path)?.reader(0);
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 1 << 20];
         loop {
@@ -222,7 +221,7 @@ impl Inner {
     }
 
     fn decode(&self, part: &Part, contexts: Option<&Contexts>) -> Result<Decoded, Error> {
-        let file = ParquetFile::open(&self.directory, part, false)?;
+        let file = ParquetFile::open(&self.volume, part, false)?;
         let mut decoded = Decoded::default();
         for row_group in 0..file.row_groups() {
             for rows in file.batches(row_group, None, None, 8192)? {
@@ -242,28 +241,38 @@ impl Inner {
         Ok(decoded)
     }
 
-    /// A file that the manifest does not list would be read by tools that go by file names.
     fn check_listing(&self, faults: &mut Vec<Fault>) {
+        match self.unlisted() {
+            Ok(paths) => faults.extend(
+                paths
+                    .into_iter()
+                    .map(|path| Fault::new(path, "the manifest does not list this file")),
+            ),
+            Err(error) => faults.push(Fault::new("", error)),
+        }
+    }
+
+    /// Files that the manifest does not list: tools that go by file names would read them.
+    pub(super) fn unlisted(&self) -> std::io::Result<Vec<String>> {
         let listed: BTreeSet<&str> = self
             .manifest
             .parts
             .iter()
             .map(|part| part.path.as_str())
             .collect();
-        let mut found = Vec::new();
-        if let Err(error) = list(&self.directory, "", 0, &mut found) {
-            faults.push(Fault::new("", error));
-        }
-        found.sort();
-        for path in found {
+        let is_journal = |path: &str| match self.volume.form() {
+            Form::Pack => journal::segment_of(path).is_some_and(|segment| segment >= self.manifest.segments),
+            Form::Directory | Form::Temporary => path.starts_with(journal::DIRECTORY),
+        };
+        let mut paths = self.volume.list()?;
+        paths.retain(|path| {
             let ours = path == manifest::MANIFEST
                 || path == manifest::TEMPORARY
-                || (path.starts_with(journal::DIRECTORY) && self.manifest.state != crate::State::Closed)
+                || (is_journal(path) && self.manifest.state != crate::State::Closed)
                 || listed.contains(path.as_str());
-            if !ours {
-                faults.push(Fault::new(path, "the manifest does not list this file"));
-            }
-        }
+            !ours
+        });
+        Ok(paths)
     }
 }
 
@@ -285,24 +294,4 @@ fn check_chain(parts: &[Part], faults: &mut Vec<Fault>) {
         }
         before = Some(&part.chain);
     }
-}
-
-/// Files below a directory, as paths from the capture's directory.
-fn list(directory: &Path, below: &str, depth: usize, found: &mut Vec<String>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(directory.join(below))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let path = if below.is_empty() {
-            name.to_string_lossy().into_owned()
-        } else {
-            format!("{below}/{}", name.to_string_lossy())
-        };
-        // A capture is three directories deep.
-        if entry.file_type()?.is_dir() && depth < 4 {
-            list(directory, &path, depth + 1, found)?;
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
