@@ -1,0 +1,126 @@
+//! The sets of detectors that are measured, and how they run.
+
+use std::io;
+use std::path::Path;
+
+use capture::CaptureReader;
+use detectors_api::detector::Detector;
+use detectors_api::prelude::*;
+use detectors_engine::{Detection, Engine, EngineBuilder};
+use rayon::ThreadPoolBuilder;
+use replay::{Format, Options, Writer};
+
+use crate::Failure;
+use crate::recording::{ARCHITECTURE, ENRICHMENTS};
+
+/// How the paths begin that the filter alone, and the selective detector, ask for: one open in some hundred.
+pub(crate) const PREFIX: &str = "/etc/package-97";
+
+/// Detectors that run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Set {
+    /// All that are built in.
+    BuiltIn,
+    /// These, and one written in YAML that wants few events of the most frequent type.
+    Selective,
+    /// One for a type of which there is one event in ten thousand.
+    Rare,
+    /// One filter: files whose path begins with [`PREFIX`] that are opened.
+    Filter,
+}
+
+impl Set {
+    /// Every one.
+    pub(crate) const ALL: [Self; 4] = [Self::BuiltIn, Self::Selective, Self::Rare, Self::Filter];
+
+    /// What it is called on the command line of a child.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "built-in",
+            Self::Selective => "selective",
+            Self::Rare => "rare",
+            Self::Filter => "filter",
+        }
+    }
+
+    fn detectors(self) -> Result<Vec<Box<dyn Detector>>, Failure> {
+        let built_in = detectors_builtin::detectors();
+        Ok(match self {
+            Self::BuiltIn => built_in,
+            Self::Selective => {
+                let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/replay/selective.yaml");
+                let loaded = detectors_yaml::load::load([file]);
+                if !loaded.errors.is_empty() {
+                    return Err(format!("{:?}", loaded.errors).into());
+                }
+                let yaml = loaded.detectors.into_iter();
+                built_in
+                    .into_iter()
+                    .chain(yaml.map(|detector| Box::new(detector) as _))
+                    .collect()
+            }
+            Self::Rare => built_in
+                .into_iter()
+                .filter(|detector| detector.definition().id == "TRC-1020")
+                .collect(),
+            Self::Filter => vec![Box::new(Opened)],
+        })
+    }
+
+    /// An engine with the detectors.
+    pub(crate) fn engine(self) -> Result<Engine, Failure> {
+        let registered = EngineBuilder::new()
+            .detectors(self.detectors()?)
+            .enrichments(ENRICHMENTS)
+            .stores(Store::ALL)
+            .architecture(ARCHITECTURE)
+            .build();
+        match registered.refusals.as_slice() {
+            [] => Ok(registered.engine),
+            refusals => Err(format!("{refusals:?}").into()),
+        }
+    }
+
+    /// Replays a capture; gives the number of detections, and the digest of them as NDJSON.
+    pub(crate) fn replay(self, capture: &Path, threads: usize) -> Result<(u64, String), Failure> {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let engine = self.engine()?;
+        let mut writer = Writer::new(Format::Ndjson, io::sink());
+        pool.install(|| {
+            let reader = CaptureReader::open(capture)?;
+            let stores = reader.stores(0)?;
+            replay::run(
+                &reader,
+                engine,
+                stores,
+                &Options::default(),
+                |detections| write(&mut writer, detections),
+                |_| {},
+            )
+        })?;
+        let written = writer.finish()?;
+        Ok((written.detections, written.digest))
+    }
+}
+
+/// Writes detections.
+pub(crate) fn write(writer: &mut Writer<io::Sink>, detections: Vec<Detection>) -> Result<(), replay::Error> {
+    for detection in detections {
+        writer.write(detection.event)?;
+    }
+    Ok(())
+}
+
+/// Tells of every file that is opened below [`PREFIX`].
+struct Opened;
+
+impl EventDetector for Opened {
+    fn definition(&self) -> DetectorDefinition {
+        DetectorDefinition::new("BENCH-1", "opened")
+            .on(EventRequirement::new("security_file_open").data(format!("pathname={PREFIX}*")))
+    }
+
+    fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
+        Ok(Output::new().into())
+    }
+}
