@@ -20,7 +20,8 @@ Exit codes:
   5  incomplete capture, read to its end
   130  interrupted with Ctrl-C
 
-stdout is data, stderr is everything else.";
+stdout is data, stderr is everything else. Where a command reads a capture, it takes a directory, a pack, or a file of
+events (`-` for standard input), which is then imported for that run.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -33,5 +34,7 @@ pub(crate) enum Command {
     Events(crate::events::Args),
     Info(crate::info::Args),
     Verify(crate::verify::Args),
+    Pack(crate::pack::Args),
+    Unpack(crate::unpack::Args),
     Doctor(crate::doctor::Args),
 }

@@ -1,9 +1,10 @@
 //! `tracee-cap import`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use capture::{
-    CaptureWriter, Header, Host, Import, ImportError, Input, InputFormat, JournalPolicy, WriterOptions,
+    CaptureReader, CaptureWriter, Header, Host, Import, ImportError, Input, InputFormat, JournalPolicy,
+    Manifest, Temporary, WriterOptions,
 };
 use indicatif::HumanBytes;
 
@@ -12,6 +13,7 @@ use detectors_stores::syscall::SyscallStore;
 use crate::exit::{Exit, Failure};
 use crate::opened::{failure, warn};
 use crate::progress;
+use crate::signals;
 use crate::stores::StoreFiles;
 
 /// Records that cannot be read are described on stderr up to this number; all are counted.
@@ -111,59 +113,25 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ..Header::default()
     };
     let options = WriterOptions {
-        // The inputs are still there if this process dies.
-        journal: JournalPolicy::Off,
         compression: args.compression,
         overwrite: args.force,
-        ..WriterOptions::default()
+        ..options()
     };
     let mut writer = CaptureWriter::create(&args.write, header, options).map_err(failure)?;
     for input in stores {
         writer.add_input(input).map_err(failure)?;
     }
-
-    let total = imports.iter().map(Import::size).sum::<Option<u64>>();
-    let bar = progress::bar(total, "import");
-    let (mut bad, mut logs, mut done) = (0_u64, 0, 0);
-    for import in imports {
-        let mut unreadable = |record: capture::Unreadable| {
-            bad += 1;
-            if bad <= SHOWN {
-                bar.suspend(|| warn(&record.to_string()));
-            }
-        };
-        let imported = import
-            .run(&mut writer, &mut unreadable, &|bytes| {
-                bar.set_position(done + bytes);
-            })
-            .map_err(import_failure)?;
-        done += imported.bytes;
-        logs += imported.log_lines;
-        bar.set_message(format!("{} events", writer.next_seq()));
-    }
-    let manifest = writer.finish().map_err(failure)?;
-    bar.finish_and_clear();
-
-    if bad > SHOWN {
-        warn(&format!(
-            "… and {} more records that could not be read",
-            bad - SHOWN
-        ));
-    }
-    let logs = match logs {
-        0 => String::new(),
-        logs => format!(", {logs} logger lines skipped"),
-    };
-    let summary = format!(
-        "{}: {} events of {} types, {} from {}{logs}",
+    let imported = import(imports, writer)?;
+    warn(&format!(
+        "{}: {} events of {} types, {} from {}{}",
         args.write.display(),
-        manifest.totals.written,
-        manifest.events.len(),
-        HumanBytes(manifest.bytes()),
-        HumanBytes(done),
-    );
-    warn(&summary);
-    match bad {
+        imported.manifest.totals.written,
+        imported.manifest.events.len(),
+        HumanBytes(imported.manifest.bytes()),
+        HumanBytes(imported.bytes),
+        imported.skipped(),
+    ));
+    match imported.manifest.unreadable() {
         0 => Ok(Exit::Ok),
         bad if args.skip_bad => {
             warn(&format!("{bad} records could not be read and are left out"));
@@ -173,6 +141,101 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             "{bad} records could not be read and are left out of the capture; --skip-bad makes that a success"
         ))),
     }
+}
+
+/// Imports a file of events, or standard input, into a capture that is removed with its last reader. Apart from its id it is
+/// the one that `import` makes when told no more than the name of the input.
+pub(crate) fn for_this_run(path: &Path) -> Result<CaptureReader, Failure> {
+    let name = path.display().to_string();
+    let input = match name.as_str() {
+        "-" => Input::Stdin,
+        _ => Input::File(path.to_owned()),
+    };
+    let events = Import::open(&input, InputFormat::Auto).map_err(import_failure)?;
+    let place = Temporary::new(path).map_err(failure)?;
+    signals::remove_at_end(place.directory())?;
+    let header = Header {
+        // Nobody will tell this capture from others, and equal runs give equal records.
+        capture_id: "0".repeat(32),
+        argv: std::env::args().collect(),
+        ..Header::default()
+    };
+    let writer = CaptureWriter::create(place.path(), header, options()).map_err(failure)?;
+    let imported = import(vec![events], writer)?;
+    let (written, bad) = (imported.manifest.totals.written, imported.manifest.unreadable());
+    if written == 0 && bad > 0 {
+        return Err(Failure::bad_input(anyhow::anyhow!(
+            "{name} is neither a capture nor a file of events: not one of its {bad} records can be read"
+        )));
+    }
+    warn(&format!(
+        "{name}: {written} events imported for this run{}",
+        imported.skipped()
+    ));
+    CaptureReader::open_temporary(place).map_err(failure)
+}
+
+fn options() -> WriterOptions {
+    WriterOptions {
+        // The inputs are still there if this process dies.
+        journal: JournalPolicy::Off,
+        ..WriterOptions::default()
+    }
+}
+
+/// What came of an import.
+struct Imported {
+    manifest: Manifest,
+    /// Lines that a logger wrote.
+    logs: u64,
+    /// Bytes of the inputs.
+    bytes: u64,
+}
+
+impl Imported {
+    /// What is worth saying about logger lines.
+    fn skipped(&self) -> String {
+        match self.logs {
+            0 => String::new(),
+            logs => format!(", {logs} logger lines skipped"),
+        }
+    }
+}
+
+/// Reads all inputs to their ends. Records that cannot be read are described on stderr.
+fn import(imports: Vec<Import>, mut writer: CaptureWriter) -> Result<Imported, Failure> {
+    let total = imports.iter().map(Import::size).sum::<Option<u64>>();
+    let bar = progress::bar(total, "import");
+    let (mut bad, mut logs, mut bytes) = (0_u64, 0, 0);
+    for import in imports {
+        let mut unreadable = |record: capture::Unreadable| {
+            bad += 1;
+            if bad <= SHOWN {
+                bar.suspend(|| warn(&record.to_string()));
+            }
+        };
+        let imported = import
+            .run(&mut writer, &mut unreadable, &|read| {
+                bar.set_position(bytes + read);
+            })
+            .map_err(import_failure)?;
+        bytes += imported.bytes;
+        logs += imported.log_lines;
+        bar.set_message(format!("{} events", writer.next_seq()));
+    }
+    let manifest = writer.finish().map_err(failure)?;
+    bar.finish_and_clear();
+    if bad > SHOWN {
+        warn(&format!(
+            "… and {} more records that could not be read",
+            bad - SHOWN
+        ));
+    }
+    Ok(Imported {
+        manifest,
+        logs,
+        bytes,
+    })
 }
 
 fn import_failure(error: ImportError) -> Failure {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use capture::{CaptureReader, Manifest, Source, State, Table, TimeRange, format_time};
+use capture::{CaptureReader, Form, Manifest, Source, State, Table, TimeRange, format_time};
 use detectors_stores::Stores;
 use indicatif::{HumanBytes, HumanCount};
 
@@ -68,6 +68,7 @@ fn json(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> Result<String
         "capture": reader.path().display().to_string(),
         "digest": reader.manifest().digest(),
         "bytes": reader.manifest().bytes(),
+        "form": form(reader).0,
         "losses": losses,
     });
     if let (Some(info), serde_json::Value::Object(manifest)) = (info.as_object_mut(), value) {
@@ -86,6 +87,7 @@ fn table(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> String {
         }
     };
     line("capture", reader.path().display().to_string());
+    line("form", form(reader).1.to_owned());
     line("state", state(reader));
     line("id", manifest.header.capture_id.clone());
     line("host", host(manifest));
@@ -147,6 +149,15 @@ fn table(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> String {
         }
     }
     text
+}
+
+/// The form of the capture, in a word and for people.
+fn form(reader: &CaptureReader) -> (&'static str, &'static str) {
+    match reader.form() {
+        Form::Directory => ("directory", "a directory"),
+        Form::Pack => ("pack", "a pack: all files in one"),
+        Form::Temporary => ("events", "a file of events, imported for this run"),
+    }
 }
 
 fn state(reader: &CaptureReader) -> String {

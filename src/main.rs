@@ -10,6 +10,7 @@ mod moment;
 mod opened;
 mod output;
 mod progress;
+mod signals;
 mod spelling;
 
 mod doctor;
@@ -17,10 +18,12 @@ mod events;
 mod export;
 mod import;
 mod info;
+mod pack;
 mod record;
 mod replay;
 mod sql;
 mod stores;
+mod unpack;
 mod verify;
 
 use std::process::ExitCode;
@@ -50,6 +53,8 @@ fn main() -> ExitCode {
         Command::Events(args) => events::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Pack(args) => pack::run(&args),
+        Command::Unpack(args) => unpack::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     exit::report(result)

@@ -3,7 +3,6 @@
 mod args;
 mod execute;
 mod form;
-mod interrupt;
 mod range;
 mod restriction;
 mod subject;
@@ -23,7 +22,7 @@ use form::OutputForm;
 use crate::exit::{Exit, Failure};
 use crate::output::write_json;
 use crate::progress::RunProgress;
-use crate::{detectors, opened};
+use crate::{detectors, opened, signals};
 
 /// Runs detectors over the captures, one after the other.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -41,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         // Before the run, not after it.
         return Err(crate::output::exists(path));
     }
-    let cancel = interrupt::flag()?;
+    let cancel = signals::interrupt_flag()?;
     let engines = subjects.iter().map(|subject| &subject.chosen.engine);
     let mut writer = Writer::new(output.format(engines), args.destination.open()?);
     let several = subjects.len() > 1;

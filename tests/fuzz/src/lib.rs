@@ -1,4 +1,4 @@
-//! Fuzz targets: what reads text that others wrote.
+//! Fuzz targets: what reads files that others wrote.
 //!
 //! A target is a function that takes any bytes and panics when something is wrong: not only when the code under test
 //! panics, but also when two ways to the same answer disagree. `./dev fuzz` gives it bytes from libFuzzer and keeps those
@@ -9,14 +9,16 @@ mod cel;
 pub mod corpus;
 mod events;
 mod filter;
+mod pack;
 mod yaml;
 
 pub use cel::cel;
 pub use filter::filter;
+pub use pack::pack;
 pub use yaml::yaml;
 
 /// What a target is: any bytes are fine, a panic is a find.
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has a corpus of that name.
-pub const TARGETS: [(&str, Target); 3] = [("cel", cel), ("filter", filter), ("yaml", yaml)];
+pub const TARGETS: [(&str, Target); 4] = [("cel", cel), ("filter", filter), ("pack", pack), ("yaml", yaml)];
