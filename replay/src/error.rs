@@ -19,6 +19,9 @@ pub enum Error {
         /// Where they should.
         wanted: u64,
     },
+    /// Detections could not be compared with the expected ones.
+    #[error(transparent)]
+    Expected(#[from] crate::ExpectError),
     /// Detections could not be written.
     #[error("cannot write the detections")]
     Output(#[from] std::io::Error),

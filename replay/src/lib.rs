@@ -7,23 +7,22 @@
 //! [`LiveDetection`] do so with every flush of a recording.
 
 mod error;
-mod findings;
+mod expect;
 mod live;
-mod output;
 pub mod provenance;
 pub mod restriction;
-mod rows;
 mod run;
+mod sinks;
 mod stats;
-mod table;
 
 pub use error::Error;
-pub use findings::Signatures;
+pub use expect::{Comparison, ExpectError, Expectation};
 pub use live::LiveDetection;
-pub use output::{Format, Writer, Written};
 pub use provenance::Provenance;
 pub use restriction::Restrictions;
-pub use rows::{detection_rows, detection_schema};
 pub use run::{Options, run, stores_for};
+pub use sinks::{
+    Capture, Ending, Format, Roster, Signatures, Writer, Written, detection_rows, detection_schema,
+    severity_name, table,
+};
 pub use stats::{stats_table, troubles};
-pub use table::{severity_name, table};

@@ -9,8 +9,8 @@ use detectors_api::event::EventBatch;
 use detectors_engine::Engine;
 use detectors_stores::Stores;
 
-use crate::output::Written;
 use crate::run::shown;
+use crate::sinks::Written;
 use crate::{Error, Writer, detection_rows};
 
 /// Feeds what a recorder flushes to detectors, writes their detections, and hands them back for the capture.
@@ -47,7 +47,7 @@ impl<W: Write> LiveDetection<W> {
         }
         let rows = detection_rows(&detections);
         for detection in detections {
-            self.writer.write(detection.event)?;
+            self.writer.write(detection)?;
         }
         self.writer.flush()?;
         Ok(vec![rows])

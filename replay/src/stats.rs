@@ -6,7 +6,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::provenance::{DetectorRun, DetectorTiming};
-use crate::table::printable;
+use crate::sinks::printable;
 
 /// Failures and warnings that are shown of one detector.
 const SHOWN: usize = 5;

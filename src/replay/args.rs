@@ -54,6 +54,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SEVERITY", help_heading = "Output")]
     pub(super) fail_on: Option<Threshold>,
 
+    /// Compare what is found with a file of expected detections, as `-o ndjson` writes it; end with exit code 1 if it differs
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(super) expect: Option<PathBuf>,
+
     /// Write a record of the run: what was looked at, with what, what was missing, and what came out, with digests
     #[arg(long, value_name = "FILE", help_heading = "Record of the run")]
     pub(super) provenance: Option<PathBuf>,
@@ -99,6 +103,8 @@ Look at a part of it:
 
 In scripts:
   tracee-cap replay incident.tcap --fail-on high --provenance run.json -w detections.ndjson
+  tracee-cap replay incident.tcap -o sarif -w found.sarif
+  tracee-cap replay incident.tcap --detectors ./rules --expect expected.ndjson
   tracee-cap replay monday.tcap tuesday.tcap -o json | jq length";
 
 fn detectors_help() -> String {

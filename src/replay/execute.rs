@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use replay::Options;
 use replay::provenance::{CaptureRun, CaptureTiming, Finished, LossRecord};
-use replay::{Options, Writer};
 
 use super::args::Args;
+use super::outlet::Outlet;
 use super::subject::Subject;
 use crate::exit::{Exit, Failure};
 use crate::opened;
@@ -36,7 +37,7 @@ impl Run<'_> {
     pub(super) fn over(
         self,
         subject: Subject,
-        writer: &mut Writer<impl Write + Send>,
+        outlet: &mut Outlet<impl Write + Send>,
     ) -> Result<Ran, Failure> {
         let Subject {
             reader,
@@ -65,6 +66,7 @@ impl Run<'_> {
             &reader.path().display().to_string(),
             reader.manifest().seq.map_or(0, |seq| seq.last),
         );
+        outlet.begin(&reader);
         let engine = pool
             .install(|| {
                 replay::run(
@@ -81,7 +83,7 @@ impl Run<'_> {
                                 .fail_on
                                 .is_some_and(|worst| worst.is_reached(&detection.event));
                             detections += 1;
-                            writer.write(detection.event)?;
+                            outlet.take(detection)?;
                         }
                         self.progress.found(detections);
                         Ok(())
@@ -90,6 +92,7 @@ impl Run<'_> {
                 )
             })
             .map_err(super::failure)?;
+        outlet.end(&engine);
         let range = args.range.record(&reader, &seq)?;
         let losses = LossRecord::in_range(&reader, &seq).map_err(opened::failure)?;
         let (record, timing) = CaptureRun::new(

@@ -3,6 +3,7 @@
 mod args;
 mod execute;
 mod form;
+mod outlet;
 mod range;
 mod restriction;
 mod subject;
@@ -11,13 +12,14 @@ mod threshold;
 
 use std::sync::atomic::Ordering;
 
+use replay::Provenance;
 use replay::provenance::OutputRecord;
-use replay::{Provenance, Writer};
 
 pub(crate) use args::Args;
 
 use execute::{Ran, Run};
 use form::OutputForm;
+use outlet::Outlet;
 
 use crate::exit::{Exit, Failure};
 use crate::output::write_json;
@@ -26,7 +28,7 @@ use crate::{detectors, opened, signals};
 
 /// Runs detectors over the captures, one after the other.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let output = OutputForm::choose(args.output, &args.destination);
+    let output = OutputForm::choose(args.output, &args.destination)?;
     let subjects = subject::prepare(args)?;
     if args.adjustments.list_refused {
         let refusals = subject::refusals(&subjects);
@@ -41,8 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(crate::output::exists(path));
     }
     let cancel = signals::interrupt_flag()?;
-    let engines = subjects.iter().map(|subject| &subject.chosen.engine);
-    let mut writer = Writer::new(output.format(engines), args.destination.open()?);
+    let format = output.format(subjects.iter().map(|subject| &subject.chosen));
+    let mut outlet = Outlet::open(args, format)?;
     let several = subjects.len() > 1;
     let progress = RunProgress::new(subjects.len());
     let (mut exit, mut found) = (Exit::Ok, 0);
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             record,
             timing,
             ended,
-        } = run.over(subject, &mut writer)?;
+        } = run.over(subject, &mut outlet)?;
         found += record.detections;
         progress.suspend(|| summary::of_capture(&record, &timing, args.stats));
         exit = exit.or(ended);
@@ -70,7 +72,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
     }
     progress.finish();
-    let written = writer.finish()?;
+    let (written, ended) = outlet.finish(exit)?;
+    exit = ended;
     if several {
         summary::of_all(found, runs.iter().map(|(record, _)| record));
     }

@@ -106,7 +106,7 @@ impl Set {
 /// Writes detections.
 pub(crate) fn write(writer: &mut Writer<io::Sink>, detections: Vec<Detection>) -> Result<(), replay::Error> {
     for detection in detections {
-        writer.write(detection.event)?;
+        writer.write(detection)?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub use detector_set::{DetectorInputs, FileDigest};
 pub use loss::LossRecord;
 pub use range::RangeRecord;
 
-use crate::output::Written;
+use crate::sinks::Written;
 
 /// What a run was over, with what, and what came out.
 #[derive(Clone, Debug, PartialEq, Serialize)]

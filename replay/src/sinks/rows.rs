@@ -12,7 +12,7 @@ use detectors_api::event::timestamp_ns;
 use detectors_engine::Detection;
 use prost::Message;
 
-use crate::severity_name;
+use super::words::severity_name;
 
 /// The columns of the `detections` table. `event` is the detection as a `tracee.v1beta1.Event` in protobuf; the others
 /// repeat what queries want of it.

@@ -12,10 +12,16 @@ mod context;
 mod value;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use detectors_api::definition::DetectorDefinition;
 use detectors_api::proto;
+use detectors_engine::Detection;
 use serde_json::{Map, Value, json};
+
+use super::Sink;
+
+pub(super) use self::value::object;
 
 /// What detectors say about themselves that their detections do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +63,7 @@ impl Signatures {
     #[must_use]
     pub fn finding(&self, detection: &proto::Event) -> Value {
         json!({
-            "Data": value::object(&detection.data),
+            "Data": object(&detection.data),
             "Context": context::context(detection),
             "SigMetadata": self.metadata(detection),
         })
@@ -91,6 +97,14 @@ impl Signatures {
         }
         put("Properties", threat.map(properties).unwrap_or_default().into());
         metadata.into()
+    }
+}
+
+impl Sink for Signatures {
+    fn detection(&mut self, detection: Detection, out: &mut Vec<u8>) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, &self.finding(&detection.event))?;
+        out.push(b'\n');
+        Ok(())
     }
 }
 

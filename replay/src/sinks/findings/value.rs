@@ -8,7 +8,7 @@ use detectors_api::proto::{Event, EventValue, SaFamilyT, SockAddr};
 use serde_json::{Map, Value, json};
 
 /// Fields by name. Lookups take the first of a name, and so does this.
-pub(super) fn object(fields: &[EventValue]) -> Value {
+pub(in crate::sinks) fn object(fields: &[EventValue]) -> Value {
     let mut object = Map::new();
     for field in fields {
         object

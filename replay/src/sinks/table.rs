@@ -1,10 +1,50 @@
 //! Detections as a table for people.
 
 use std::fmt::Write;
+use std::{io, mem};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use detectors_api::event::{Event, Value};
 use detectors_api::proto;
+use detectors_engine::Detection;
+
+use super::words::{brief, cut, printable, severity_name};
+use super::{Ending, Sink};
+
+/// A table, made when everything that it shows is known.
+#[derive(Debug)]
+pub(super) struct Rows {
+    width: Option<u16>,
+    /// Detections that wait: the widths of columns depend on all of them.
+    held: Vec<proto::Event>,
+}
+
+impl Rows {
+    pub(super) fn new(width: Option<u16>) -> Self {
+        Self {
+            width,
+            held: Vec::new(),
+        }
+    }
+}
+
+impl Sink for Rows {
+    fn detection(&mut self, detection: Detection, _: &mut Vec<u8>) -> io::Result<()> {
+        self.held.push(detection.event);
+        Ok(())
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        if !self.held.is_empty() {
+            out.extend_from_slice(table(&mem::take(&mut self.held), self.width).as_bytes());
+        }
+    }
+
+    fn end(&mut self, _: &Ending, out: &mut Vec<u8>) -> io::Result<()> {
+        self.flush(out);
+        Ok(())
+    }
+}
 
 /// One detection per row: when, how bad, what, who, from what, and how it came to be.
 ///
@@ -56,29 +96,10 @@ fn row(detection: &proto::Event) -> [String; 6] {
     .map(|cell| printable(&cell))
 }
 
-/// A recording is untrusted: control characters must not reach the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|char| {
-            if char.is_control() && char != '\n' {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                char
-            }
-        })
-        .collect()
-}
-
 fn time(ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(ns))
         .map(|time| time.strftime("%Y-%m-%d\n%H:%M:%S.%6f").to_string())
         .unwrap_or_default()
-}
-
-/// The name of a severity number.
-#[must_use]
-pub fn severity_name(severity: i32) -> &'static str {
-    proto::Severity::try_from(severity).map_or("?", |severity| severity.as_str_name())
 }
 
 fn process(event: &Event<'_>) -> String {
@@ -110,24 +131,9 @@ fn origin(detection: &proto::Event) -> String {
         .chain(origin.into_iter().flat_map(|origin| &origin.data));
     let fields = data.filter_map(|field| Some((field.name.as_str(), brief(&Value::from_message(field)?)?)));
     for (name, value) in fields.filter(|(_, value)| !value.is_empty()).take(SHOWN) {
-        let cut: String = value.chars().take(LONGEST).collect();
-        let mark = if cut.len() < value.len() { "…" } else { "" };
-        let _ = write!(text, "\n{name}={cut}{mark}");
+        let _ = write!(text, "\n{name}={}", cut(&value, LONGEST));
     }
     text
-}
-
-/// The value, if it can be said in a few words.
-fn brief(value: &Value<'_>) -> Option<String> {
-    Some(match value {
-        Value::Str(text) => (*text).to_owned(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::StrArray(list) => list.iter().collect::<Vec<_>>().join(" "),
-        Value::SockAddr(addr) if addr.is_inet() => format!("{} port {}", addr.address, addr.port),
-        Value::SockAddr(addr) => addr.address.to_owned(),
-        Value::Pointer(address) => format!("{address:#x}"),
-        other => other.as_integer()?.to_string(),
-    })
 }
 
 fn ancestry(detection: &proto::Event) -> String {
