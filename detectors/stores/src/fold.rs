@@ -1,9 +1,8 @@
 //! What every store that grows with a recording does.
 
 use arrow::array::RecordBatch;
-use detectors_api::event::Event;
 
-use crate::reads::Reads;
+use crate::reads::{Reads, Seen};
 use crate::rows::RowsError;
 
 /// A deterministic fold over events and inputs, with history.
@@ -23,7 +22,7 @@ pub(crate) trait Fold {
     fn input(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError>;
 
     /// Applies an event of one of the types that it [reads](Self::reads).
-    fn event(&mut self, _event: &Event<'_>) {}
+    fn event(&mut self, _event: &Seen<'_>) {}
 
     /// The state that all questions about later events depend on, as rows; `None` if all of it comes from inputs.
     fn keyframe(&self) -> Option<RecordBatch> {
@@ -37,6 +36,11 @@ pub(crate) trait Fold {
 
     /// Number of rows of a keyframe, about.
     fn weight(&self) -> u64 {
+        0
+    }
+
+    /// Number of things that [`forget`](Self::forget) looks at. It depends on the state alone, not on what history is kept.
+    fn things(&self) -> u64 {
         0
     }
 

@@ -12,14 +12,17 @@ use crate::custom::{CUSTOM, CustomStores};
 use crate::dns::DnsStore;
 use crate::fold::Fold;
 use crate::process::ProcessStore;
+use crate::reads::Source;
 use crate::rows::{Row, RowsError, rows};
 use crate::symbol::SymbolStore;
 use crate::syscall::SyscallStore;
 use crate::system::SystemStore;
 use crate::view::StoresAt;
 
-/// Sweeps in the time for which ended things are kept.
+/// Sweeps in the time for which ended things are kept, if there are enough events.
 const SWEEPS: u64 = 8;
+/// Things that a sweep may look at for every event since the last one.
+const LOOKS: u64 = 16;
 
 /// What is fixed for a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +65,8 @@ pub struct Stores {
     settled: u64,
     /// Stretch of time in which ended things were last forgotten.
     swept: u64,
+    /// Number of events since then.
+    since_sweep: u64,
     /// Number of events that a store has looked at.
     applied: u64,
 }
@@ -110,6 +115,8 @@ rows! {
     struct Sweep {
         /// Stretch of time in which ended things were last forgotten.
         swept: u64,
+        /// Number of events since then that a store has looked at.
+        events: Option<u64>,
     }
 }
 
@@ -192,20 +199,19 @@ impl Stores {
     /// # Errors
     /// If an event does not come after all those applied before (then none has been applied), or an input is malformed.
     pub fn advance(&mut self, batches: &[EventBatch], end: u64) -> Result<(), FoldError> {
-        let mut order: Vec<(u64, usize, usize, usize)> = Vec::new();
-        for (fold, (_, store)) in self.folds().iter().enumerate() {
-            for (index, batch) in batches.iter().enumerate() {
-                let reads = store.reads().iter();
-                if reads
-                    .map(|read| read.event_type)
-                    .any(|event| event == batch.event_type())
-                {
-                    let rows = batch.seqs().iter().enumerate();
-                    order.extend(rows.map(|(row, seq)| (*seq, fold, index, row)));
-                }
-            }
+        let mut sources = Vec::new();
+        for (place, (_, fold)) in self.folds().into_iter().enumerate() {
+            let reads = fold.reads();
+            let read = batches.iter().filter_map(|batch| Source::of(batch, reads));
+            sources.extend(read.map(|source| (place, source)));
         }
-        order.sort_unstable();
+        let events = sources.iter().map(|(_, source)| source.seqs().len()).sum();
+        let mut order: Vec<(u64, u32, u32)> = Vec::with_capacity(events);
+        for (place, (_, source)) in (0..).zip(&sources) {
+            order.extend((0..).zip(source.seqs()).map(|(row, seq)| (*seq, place, row)));
+        }
+        // Batches are in order mostly, and this sort merges what is.
+        order.sort_by_key(|(seq, ..)| *seq);
         if let Some((seq, ..)) = order.first()
             && *seq < self.settled
         {
@@ -214,11 +220,13 @@ impl Stores {
                 settled: self.settled,
             });
         }
-        for (seq, fold, batch, row) in order {
+        for (seq, source, row) in order {
             self.take_inputs(seq)?;
-            let event = batches[batch].event(row);
-            self.folds()[fold].1.event(&event);
-            if let Some(ns) = event.timestamp_ns().and_then(|ns| u64::try_from(ns).ok()) {
+            let (fold, source) = &sources[source as usize];
+            let event = source.event(row as usize);
+            self.fold(*fold).event(&event);
+            self.since_sweep += 1;
+            if let Some(ns) = event.time_ns() {
                 self.sweep(seq, ns);
             }
             self.settled = seq;
@@ -259,7 +267,11 @@ impl Stores {
     /// [`settled`](Self::settled) of the stores that it has a table of.
     #[must_use]
     pub fn keyframes(&mut self) -> Vec<(&'static str, RecordBatch)> {
-        let mut frames = vec![(Self::KEYFRAME, Sweep::to_batch(&[Sweep { swept: self.swept }]))];
+        let sweep = Sweep {
+            swept: self.swept,
+            events: Some(self.since_sweep),
+        };
+        let mut frames = vec![(Self::KEYFRAME, Sweep::to_batch(&[sweep]))];
         for (name, fold) in self.folds() {
             frames.extend(fold.keyframe().map(|rows| (name, rows)));
         }
@@ -296,7 +308,9 @@ impl Stores {
         }
         for (name, rows) in frames {
             if name == Self::KEYFRAME {
-                self.swept = Sweep::from_batch(rows)?.last().map_or(0, |sweep| sweep.swept);
+                if let Some(sweep) = Sweep::from_batch(rows)?.last() {
+                    (self.swept, self.since_sweep) = (sweep.swept, sweep.events.unwrap_or_default());
+                }
                 continue;
             }
             let folds = self.folds();
@@ -387,6 +401,18 @@ impl Stores {
         ]
     }
 
+    /// The fold at `place` of [`folds`](Self::folds).
+    fn fold(&mut self, place: usize) -> &mut dyn Fold {
+        match place {
+            0 => &mut self.processes,
+            1 => &mut self.containers,
+            2 => &mut self.dns,
+            3 => &mut self.symbols,
+            4 => &mut self.system,
+            _ => &mut self.custom,
+        }
+    }
+
     /// Lets all inputs up to and including `seq` take effect.
     fn take_inputs(&mut self, seq: u64) -> Result<(), FoldError> {
         while let Some(input) = self.queue.pop_front_if(|input| input.seq <= seq) {
@@ -405,12 +431,20 @@ impl Stores {
             return;
         };
         let stretch = now_ns / (retention / SWEEPS).max(1);
-        if stretch > self.swept {
+        if stretch > self.swept && self.can_afford_sweep() {
             self.swept = stretch;
+            self.since_sweep = 0;
             for (_, fold) in self.folds() {
                 fold.forget(seq, now_ns.saturating_sub(retention));
             }
         }
+    }
+
+    /// Whether there have been enough events since the last sweep to pay for another one: otherwise a short retention, which
+    /// an untrusted capture may have, would make every event look at everything.
+    fn can_afford_sweep(&mut self) -> bool {
+        let things: u64 = self.folds().iter().map(|(_, fold)| fold.things()).sum();
+        self.since_sweep.saturating_mul(LOOKS) >= things
     }
 
     /// Names of the core stores that can be asked, sorted.

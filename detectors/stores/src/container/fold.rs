@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use detectors_api::event::Event;
 use detectors_api::stores::Runtime;
 
 use super::history::Start;
@@ -12,46 +11,64 @@ use super::lives::{Moment, Sighting, low_half};
 use super::path::container_of;
 use super::{ContainerStore, Unsettled};
 use crate::fold::Fold;
-use crate::reads::Reads;
+use crate::reads::{Reads, Seen};
 use crate::rows::{Row, RowsError};
 
-const CGROUP: &[&str] = &["cgroup_id", "cgroup_path", "hierarchy_id"];
-const ANNOUNCEMENT: &[&str] = &[
-    "container_id",
-    "ctime",
-    "runtime",
-    "container_name",
-    "container_image",
-    "container_image_digest",
-    "pod_name",
-    "pod_uid",
-    "pod_namespace",
-    "pod_sandbox",
-];
-
-/// What the store reads of events.
+/// What the store reads of events; the modules below name the places of the fields.
 const READS: [Reads; 5] = [
     Reads {
         event_type: "cgroup_mkdir",
-        fields: CGROUP,
+        fields: cgroup::FIELDS,
     },
     Reads {
         event_type: "cgroup_rmdir",
-        fields: CGROUP,
-    },
-    Reads {
-        event_type: "container_create",
-        fields: ANNOUNCEMENT,
+        fields: cgroup::FIELDS,
     },
     Reads {
         event_type: "container_remove",
         fields: &["container_id"],
     },
     Reads {
+        event_type: "container_create",
+        fields: container::FIELDS,
+    },
+    Reads {
         event_type: "existing_container",
-        fields: ANNOUNCEMENT,
+        fields: container::FIELDS,
     },
 ];
+
+mod cgroup {
+    pub(super) const FIELDS: &[&str] = &["hierarchy_id", "cgroup_id", "cgroup_path"];
+    pub(super) const HIERARCHY: usize = 0;
+    pub(super) const ID: usize = 1;
+    pub(super) const PATH: usize = 2;
+}
+
+mod container {
+    pub(super) const FIELDS: &[&str] = &[
+        "container_id",
+        "ctime",
+        "runtime",
+        "container_name",
+        "container_image",
+        "container_image_digest",
+        "pod_name",
+        "pod_uid",
+        "pod_namespace",
+        "pod_sandbox",
+    ];
+    pub(super) const ID: usize = 0;
+    pub(super) const CTIME: usize = 1;
+    pub(super) const RUNTIME: usize = 2;
+    pub(super) const NAME: usize = 3;
+    pub(super) const IMAGE: usize = 4;
+    pub(super) const DIGEST: usize = 5;
+    pub(super) const POD_NAME: usize = 6;
+    pub(super) const POD_UID: usize = 7;
+    pub(super) const POD_NAMESPACE: usize = 8;
+    pub(super) const POD_SANDBOX: usize = 9;
+}
 
 impl Fold for ContainerStore {
     fn reads(&self) -> &'static [Reads] {
@@ -69,13 +86,12 @@ impl Fold for ContainerStore {
         Ok(())
     }
 
-    fn event(&mut self, event: &Event<'_>) {
-        let applied = match event.name() {
-            "cgroup_mkdir" => self.made(event),
-            "cgroup_rmdir" => self.removed(event),
-            "container_create" | "existing_container" => self.announced(event),
-            "container_remove" => self.ended(event),
-            _ => Some(()),
+    fn event(&mut self, event: &Seen<'_>) {
+        let applied = match event.kind() {
+            0 => self.made(event),
+            1 => self.removed(event),
+            2 => self.ended(event),
+            _ => self.announced(event),
         };
         self.unusable += u64::from(applied.is_none());
     }
@@ -90,6 +106,10 @@ impl Fold for ContainerStore {
 
     fn weight(&self) -> u64 {
         (self.containers.len() + self.cgroups.len() + 1) as u64
+    }
+
+    fn things(&self) -> u64 {
+        self.known.latest().copied().unwrap_or_default() + self.placed
     }
 
     fn compact(&mut self, seq: u64) {
@@ -140,6 +160,7 @@ impl Fold for ContainerStore {
                 .is_some_and(|directory| past(directory.removed_ns))
             {
                 cgroup.directory = None;
+                self.placed -= 1;
                 cgroup.container.set(seq, None);
                 self.unsettled.cgroups.insert(*number);
             }
@@ -207,10 +228,10 @@ impl ContainerStore {
         Ok(())
     }
 
-    fn made(&mut self, event: &Event<'_>) -> Option<()> {
+    fn made(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let (cgroup_id, path) = (event.get::<u64>("cgroup_id")?, event.get::<&str>("cgroup_path")?);
-        if event.get::<u32>("hierarchy_id")? == self.hierarchy {
+        let (cgroup_id, path) = (event.get::<u64>(cgroup::ID)?, event.get::<&str>(cgroup::PATH)?);
+        if event.get::<u32>(cgroup::HIERARCHY)? == self.hierarchy {
             let start = Start {
                 ns: now.ns,
                 exact: false,
@@ -226,10 +247,10 @@ impl ContainerStore {
         Some(())
     }
 
-    fn removed(&mut self, event: &Event<'_>) -> Option<()> {
+    fn removed(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let (cgroup_id, path) = (event.get::<u64>("cgroup_id")?, event.get::<&str>("cgroup_path")?);
-        if event.get::<u32>("hierarchy_id")? != self.hierarchy {
+        let (cgroup_id, path) = (event.get::<u64>(cgroup::ID)?, event.get::<&str>(cgroup::PATH)?);
+        if event.get::<u32>(cgroup::HIERARCHY)? != self.hierarchy {
             return Some(());
         }
         let number = low_half(cgroup_id);
@@ -253,22 +274,22 @@ impl ContainerStore {
         Some(())
     }
 
-    fn announced(&mut self, event: &Event<'_>) -> Option<()> {
+    fn announced(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let id = event.get::<&str>("container_id").filter(|id| !id.is_empty())?;
-        let text = |field: &str| event.get::<&str>(field).unwrap_or_default().to_owned();
-        let ctime = event.get::<u64>("ctime").filter(|ns| *ns != 0);
+        let id = event.get::<&str>(container::ID).filter(|id| !id.is_empty())?;
+        let text = |field| event.get::<&str>(field).unwrap_or_default().to_owned();
+        let ctime = event.get::<u64>(container::CTIME).filter(|ns| *ns != 0);
         let pod = Pod {
-            name: text("pod_name"),
-            uid: text("pod_uid"),
-            namespace: text("pod_namespace"),
-            sandbox: event.get::<bool>("pod_sandbox").unwrap_or_default(),
+            name: text(container::POD_NAME),
+            uid: text(container::POD_UID),
+            namespace: text(container::POD_NAMESPACE),
+            sandbox: event.get::<bool>(container::POD_SANDBOX).unwrap_or_default(),
         };
         let told = ContainerFacts {
-            runtime: Runtime::from_name(&text("runtime")).unwrap_or_default(),
-            name: text("container_name"),
-            image: text("container_image"),
-            image_digest: text("container_image_digest"),
+            runtime: Runtime::from_name(&text(container::RUNTIME)).unwrap_or_default(),
+            name: text(container::NAME),
+            image: text(container::IMAGE),
+            image_digest: text(container::DIGEST),
             started_ns: None,
             pod: pod.or_none(),
         };
@@ -282,9 +303,9 @@ impl ContainerStore {
         Some(())
     }
 
-    fn ended(&mut self, event: &Event<'_>) -> Option<()> {
+    fn ended(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let id = event.get::<&str>("container_id").filter(|id| !id.is_empty())?;
+        let id = event.get::<&str>(container::ID).filter(|id| !id.is_empty())?;
         if let Some((id, container)) = self.alive(id)
             && !container.observed
         {
@@ -294,7 +315,7 @@ impl ContainerStore {
     }
 }
 
-fn moment(event: &Event<'_>) -> Option<Moment> {
-    let ns = u64::try_from(event.timestamp_ns()?).ok()?;
+fn moment(event: &Seen<'_>) -> Option<Moment> {
+    let ns = event.time_ns()?;
     Some(Moment { seq: event.seq(), ns })
 }

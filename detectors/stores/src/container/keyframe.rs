@@ -132,6 +132,7 @@ impl ContainerStore {
                         return Err(nonsense("number", cgroup_id.to_string(), "it is there twice"));
                     }
                     cgroup.container.set(seq, Some(found.id.into()));
+                    self.placed += 1;
                     cgroup.directory = Some(Directory {
                         cgroup_id,
                         path: path.into(),

@@ -75,6 +75,7 @@ impl ContainerStore {
             }
         }
         let cgroup = self.cgroups.entry(number).or_default();
+        self.placed += u64::from(cgroup.directory.is_none());
         cgroup.directory = Some(Directory {
             cgroup_id: seen.cgroup_id,
             path: seen.path.into(),
@@ -113,7 +114,7 @@ impl ContainerStore {
     pub(super) fn vacate(&mut self, now: Moment, number: u32) {
         self.vanish(now, number);
         if let Some(cgroup) = self.cgroups.get_mut(&number) {
-            cgroup.directory = None;
+            self.placed -= u64::from(cgroup.directory.take().is_some());
             cgroup.container.set(now.seq, None);
             self.unsettled.cgroups.insert(number);
         }

@@ -41,6 +41,8 @@ pub struct ContainerStore {
     containers: BTreeMap<Arc<str>, Container>,
     /// By the low half of the inode number.
     cgroups: BTreeMap<u32, Cgroup>,
+    /// Number of cgroups that have a directory.
+    placed: u64,
     /// Ids of the containers that have, or had, a name.
     names: BTreeMap<Box<str>, BTreeSet<Arc<str>>>,
     /// Number of containers that can be found.

@@ -1,18 +1,17 @@
 //! How events change the DNS store.
 
 use arrow::array::RecordBatch;
-use detectors_api::event::Event;
 
 use super::DnsStore;
 use super::link::Sighting;
 use super::record::{AnswerValue, Reading, Response};
 use crate::fold::Fold;
-use crate::reads::Reads;
+use crate::reads::{Reads, Seen};
 use crate::rows::RowsError;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// What the store reads of events.
+/// What the store reads of events: a message each.
 const READS: [Reads; 2] = [
     Reads {
         event_type: "net_packet_dns",
@@ -34,8 +33,8 @@ impl Fold for DnsStore {
         Ok(())
     }
 
-    fn event(&mut self, event: &Event<'_>) {
-        let reading = Reading::of(event);
+    fn event(&mut self, event: &Seen<'_>) {
+        let reading = Reading::of(event.value(0));
         let time = event.timestamp_ns();
         let timeless = time.is_none() && !reading.responses.is_empty();
         self.unusable += u64::from(reading.flawed || timeless);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use detectors_api::event::{Event, Value};
+use detectors_api::event::Value;
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value as Message;
 
@@ -124,13 +124,9 @@ impl Reading {
         flawed: true,
     };
 
-    /// Reads a `net_packet_dns` or `net_packet_dns_response` event.
-    pub(super) fn of(event: &Event<'_>) -> Self {
-        let field = match event.name() {
-            "net_packet_dns" => "proto_dns",
-            _ => "dns_response",
-        };
-        match event.value(field) {
+    /// Reads the message of a `net_packet_dns` or `net_packet_dns_response` event.
+    pub(super) fn of(message: Option<Value<'_>>) -> Self {
+        match message {
             Some(Value::Message(message)) => match *message {
                 Message::Dns(packet) => Self::of_packet(packet),
                 Message::DnsResponses(responses) => Self::of_responses(responses),

@@ -1,5 +1,7 @@
 //! What numbers (entity ids, pids) meant as of an event.
 
+use std::collections::hash_map::Entry;
+
 use foldhash::HashMap;
 
 use super::facts::Index;
@@ -11,7 +13,7 @@ const BEARERS: usize = 8;
 /// Numbers and who bears them. Most numbers have one bearer ever, which costs no history.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    meanings: HashMap<u32, Meaning>,
+    meanings: HashMap<u32, Packed>,
     shared: Vec<Shared>,
     history: Timelines<Option<Index>>,
 }
@@ -20,8 +22,41 @@ pub(super) struct Directory {
 enum Meaning {
     /// One bearer, from when it was first known.
     One(Index),
+    /// One bearer, from when it was first known until it was forgotten.
+    Was(Index),
     /// Place in `shared`.
-    Shared(u32),
+    Shared(usize),
+}
+
+/// A meaning in four bytes: two bits tell which kind, the others a place.
+#[derive(Clone, Copy, Debug)]
+struct Packed(u32);
+
+impl Packed {
+    const KIND: u32 = 30;
+
+    fn unpack(self) -> Meaning {
+        let place = (self.0 & ((1 << Self::KIND) - 1)) as usize;
+        match self.0 >> Self::KIND {
+            0 => Meaning::One(Index::at(place)),
+            1 => Meaning::Was(Index::at(place)),
+            _ => Meaning::Shared(place),
+        }
+    }
+}
+
+impl From<Meaning> for Packed {
+    /// # Panics
+    /// Beyond 2³⁰ processes or threads, long after memory has run out.
+    fn from(meaning: Meaning) -> Self {
+        let (kind, place) = match meaning {
+            Meaning::One(index) => (0, index.position()),
+            Meaning::Was(index) => (1, index.position()),
+            Meaning::Shared(place) => (2, place),
+        };
+        let place = u32::try_from(place).ok().filter(|place| place >> Self::KIND == 0);
+        Self(kind << Self::KIND | place.expect("fewer than 2^30 entries"))
+    }
 }
 
 /// A number that had several bearers, or one only for some time.
@@ -34,22 +69,26 @@ struct Shared {
 }
 
 impl Directory {
+    fn meaning(&self, number: u32) -> Option<Meaning> {
+        Some(self.meanings.get(&number)?.unpack())
+    }
+
     /// Those that can be meant now, the latest last.
-    pub(super) fn now(&self, number: u32) -> &[Index] {
-        match self.meanings.get(&number) {
-            None => &[],
-            Some(Meaning::One(index)) => std::slice::from_ref(index),
-            Some(Meaning::Shared(shared)) => &self.shared[*shared as usize].now,
+    pub(super) fn now(&self, number: u32) -> Bearers<'_> {
+        match self.meaning(number) {
+            None | Some(Meaning::Was(_)) => Bearers::One(None),
+            Some(Meaning::One(index)) => Bearers::One(Some(index)),
+            Some(Meaning::Shared(place)) => Bearers::Shared(&self.shared[place].now),
         }
     }
 
-    /// The one that was meant as of event `seq`, if it was known by then.
+    /// The one that was meant as of event `seq`; it may not have been known by then.
     #[inline]
     pub(super) fn at(&self, number: u32, seq: u64) -> Option<Index> {
-        match self.meanings.get(&number)? {
-            Meaning::One(index) => Some(*index),
-            Meaning::Shared(shared) => {
-                let head = self.history.until(self.shared[*shared as usize].history, seq);
+        match self.meaning(number)? {
+            Meaning::One(index) | Meaning::Was(index) => Some(index),
+            Meaning::Shared(place) => {
+                let head = self.history.until(self.shared[place].history, seq);
                 self.history.get(head)?.value
             }
         }
@@ -57,10 +96,10 @@ impl Directory {
 
     /// Those that had been meant by event `seq`, the latest first; not more than can be told apart.
     pub(super) fn before(&self, number: u32, seq: u64) -> impl Iterator<Item = Index> {
-        let (one, head) = match self.meanings.get(&number) {
+        let (one, head) = match self.meaning(number) {
             None => (None, Head::default()),
-            Some(Meaning::One(index)) => (Some(*index), Head::default()),
-            Some(Meaning::Shared(shared)) => (None, self.shared[*shared as usize].history),
+            Some(Meaning::One(index) | Meaning::Was(index)) => (Some(index), Head::default()),
+            Some(Meaning::Shared(place)) => (None, self.shared[place].history),
         };
         let several = self.history.back(self.history.until(head, seq)).take(BEARERS);
         one.into_iter().chain(several.filter_map(|entry| entry.value))
@@ -68,39 +107,46 @@ impl Directory {
 
     /// From event `seq` on, `index` is meant. `since` tells when a bearer was first known.
     pub(super) fn add(&mut self, number: u32, seq: u64, index: Index, since: impl Fn(Index) -> u64) {
-        if !self.meanings.contains_key(&number) && since(index) == seq {
-            self.meanings.insert(number, Meaning::One(index));
+        if let Entry::Vacant(vacant) = self.meanings.entry(number)
+            && since(index) == seq
+        {
+            vacant.insert(Meaning::One(index).into());
             return;
         }
-        let shared = self.share(number, since);
-        shared.0.now.push(index);
-        if shared.0.now.len() > BEARERS {
-            shared.0.now.remove(0);
+        let (shared, history) = self.share(number, since);
+        shared.now.push(index);
+        if shared.now.len() > BEARERS {
+            shared.now.remove(0);
         }
-        shared.1.push(&mut shared.0.history, seq, Some(index));
+        history.push(&mut shared.history, seq, Some(index));
     }
 
     /// From event `seq` on, `index` alone is meant.
     pub(super) fn replace(&mut self, number: u32, seq: u64, index: Index, since: impl Fn(Index) -> u64) {
-        if let Some(Meaning::Shared(shared)) = self.meanings.get(&number) {
-            self.shared[*shared as usize].now.clear();
-        } else if self.meanings.contains_key(&number) {
+        if self.meanings.contains_key(&number) {
             self.share(number, &since).0.now.clear();
         }
         self.add(number, seq, index, since);
     }
 
-    /// From event `seq` on, `index` is not meant any more.
-    pub(super) fn remove(&mut self, number: u32, seq: u64, index: Index, since: impl Fn(Index) -> u64) {
-        if !self.now(number).contains(&index) {
+    /// From event `seq` on, `index` is not meant any more, because it is forgotten.
+    pub(super) fn remove(&mut self, number: u32, seq: u64, index: Index) {
+        let Some(meaning) = self.meanings.get_mut(&number) else {
             return;
-        }
-        let (shared, history) = self.share(number, since);
-        let latest = shared.now.last().copied();
-        shared.now.retain(|bearer| *bearer != index);
-        let now = shared.now.last().copied();
-        if now != latest {
-            history.push(&mut shared.history, seq, now);
+        };
+        match meaning.unpack() {
+            // When it was forgotten, it knows itself.
+            Meaning::One(bearer) if bearer == index => *meaning = Meaning::Was(index).into(),
+            Meaning::One(_) | Meaning::Was(_) => {}
+            Meaning::Shared(place) => {
+                let shared = &mut self.shared[place];
+                let latest = shared.now.last().copied();
+                shared.now.retain(|bearer| *bearer != index);
+                let now = shared.now.last().copied();
+                if now != latest {
+                    self.history.push(&mut shared.history, seq, now);
+                }
+            }
         }
     }
 
@@ -111,58 +157,88 @@ impl Directory {
         numbers
     }
 
-    /// What can be meant now: numbers in order, each with its bearers, the latest last.
-    pub(super) fn list(&self) -> Vec<(u32, &[Index])> {
-        let bearers = self
-            .numbers()
-            .into_iter()
-            .map(|number| (number, self.now(number)));
-        bearers.filter(|(_, bearers)| !bearers.is_empty()).collect()
+    /// What can be meant now, for numbers with several bearers or with one of another number: numbers in order, each with its
+    /// bearers, the latest last. `own` tells a bearer's number.
+    pub(super) fn others(&self, own: impl Fn(Index) -> u32) -> Vec<(u32, Index)> {
+        let mut others = Vec::new();
+        for (number, meaning) in &self.meanings {
+            match meaning.unpack() {
+                Meaning::Was(_) => {}
+                Meaning::One(index) if own(index) == *number => {}
+                Meaning::One(index) => others.push((*number, index)),
+                Meaning::Shared(place) => match self.shared[place].now.as_slice() {
+                    [one] if own(*one) == *number => {}
+                    bearers => others.extend(bearers.iter().map(|index| (*number, *index))),
+                },
+            }
+        }
+        // Stable: bearers of a number stay in order.
+        others.sort_by_key(|(number, _)| *number);
+        others
     }
 
-    /// A copy with what questions about event `seq` and later ones depend on. `moved` tells the new places of bearers; those
-    /// without one are not asked for any more.
-    pub(super) fn compacted(&self, seq: u64, moved: impl Fn(Index) -> Option<Index>) -> Self {
-        let mut copy = Self::default();
+    /// Drops what only questions about events before `seq` depend on. `moved` tells the new places of bearers; those without one
+    /// are not asked for any more.
+    pub(super) fn compact(&mut self, seq: u64, moved: impl Fn(Index) -> Option<Index>) {
+        let mut shared = Vec::new();
         let mut kept = Vec::new();
-        for number in self.numbers() {
-            let shared = match &self.meanings[&number] {
-                Meaning::One(index) => {
-                    copy.meanings
-                        .extend(moved(*index).map(|index| (number, Meaning::One(index))));
-                    continue;
-                }
-                Meaning::Shared(shared) => &self.shared[*shared as usize],
+        let several: Vec<_> = self
+            .numbers()
+            .into_iter()
+            .filter(|number| matches!(self.meaning(*number), Some(Meaning::Shared(_))))
+            .collect();
+        self.meanings.retain(|_, meaning| {
+            let still = match meaning.unpack() {
+                Meaning::One(index) => moved(index).map(Meaning::One),
+                Meaning::Was(index) => moved(index).map(Meaning::Was),
+                shared @ Meaning::Shared(_) => Some(shared),
             };
-            let now: Vec<_> = shared.now.iter().filter_map(|index| moved(*index)).collect();
+            still.map(|still| *meaning = still.into()).is_some()
+        });
+        for number in several {
+            let Some(Meaning::Shared(place)) = self.meaning(number) else {
+                continue;
+            };
+            let former = &self.shared[place];
+            let now: Vec<_> = former.now.iter().filter_map(|index| moved(*index)).collect();
             let needed: Vec<_> = self
                 .history
-                .needed(shared.history, seq)
+                .needed(former.history, seq)
                 .map(|(head, entry)| (head, entry.seq, entry.value.and_then(&moved)))
                 .collect();
             let settled = needed.len() == 1 && needed[0].1 <= seq;
             match (now.as_slice(), needed.as_slice()) {
-                ([], [(.., None)]) if settled => {}
+                ([], [(.., None)]) if settled => {
+                    self.meanings.remove(&number);
+                }
                 ([one], [(.., Some(latest))]) if settled && one == latest => {
-                    copy.meanings.insert(number, Meaning::One(*one));
+                    self.meanings.insert(number, Meaning::One(*one).into());
                 }
                 _ => {
-                    let place = copy.shared.len();
+                    let place = shared.len();
                     kept.extend(needed.into_iter().map(|(head, _, value)| (head, place, value)));
-                    copy.meanings.insert(number, Meaning::shared(place));
-                    copy.shared.push(Shared {
+                    self.meanings.insert(number, Meaning::Shared(place).into());
+                    shared.push(Shared {
                         now,
                         history: Head::default(),
                     });
                 }
             }
         }
-        let mut heads = vec![Head::default(); copy.shared.len()];
-        copy.history = self.history.copy(kept, &mut heads);
-        for (shared, head) in copy.shared.iter_mut().zip(heads) {
+        let mut heads = vec![Head::default(); shared.len()];
+        self.history = self.history.copy(kept, &mut heads);
+        for (shared, head) in shared.iter_mut().zip(heads) {
             shared.history = head;
         }
-        copy
+        self.shared = shared;
+        if self.meanings.capacity() / 4 > self.meanings.len() {
+            self.meanings.shrink_to_fit();
+        }
+    }
+
+    /// Number of entries of numbers with several bearers, for which [`compact`](Self::compact) may have nothing to do.
+    pub(super) fn shared(&self) -> usize {
+        self.shared.len() + self.history.len()
     }
 
     /// The bearers of a number, as one that can have several.
@@ -171,29 +247,55 @@ impl Directory {
         number: u32,
         since: impl Fn(Index) -> u64,
     ) -> (&mut Shared, &mut Timelines<Option<Index>>) {
-        let place = match self.meanings.get(&number) {
-            Some(Meaning::Shared(shared)) => *shared as usize,
-            meaning => {
+        let meaning = self.meaning(number);
+        let place = match meaning {
+            Some(Meaning::Shared(place)) => place,
+            _ => {
                 let mut shared = Shared::default();
-                if let Some(Meaning::One(index)) = meaning {
-                    shared.now.push(*index);
-                    self.history
-                        .push(&mut shared.history, since(*index), Some(*index));
+                if let Some(Meaning::One(index) | Meaning::Was(index)) = meaning {
+                    self.history.push(&mut shared.history, since(index), Some(index));
                 }
-                let place = self.shared.len();
+                if let Some(Meaning::One(index)) = meaning {
+                    shared.now.push(index);
+                }
                 self.shared.push(shared);
-                self.meanings.insert(number, Meaning::shared(place));
-                place
+                self.shared.len() - 1
             }
         };
+        self.meanings.insert(number, Meaning::Shared(place).into());
         (&mut self.shared[place], &mut self.history)
     }
 }
 
-impl Meaning {
-    /// # Panics
-    /// Beyond 2³² numbers: there are no more.
-    fn shared(place: usize) -> Self {
-        Self::Shared(u32::try_from(place).expect("there are 2^32 numbers"))
+/// Those that a number can mean.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bearers<'a> {
+    One(Option<Index>),
+    Shared(&'a [Index]),
+}
+
+impl<'a> Bearers<'a> {
+    /// The latest last.
+    pub(super) fn iter(self) -> impl DoubleEndedIterator<Item = Index> {
+        let (one, shared): (_, &[Index]) = match self {
+            Self::One(one) => (one, &[]),
+            Self::Shared(shared) => (None, shared),
+        };
+        one.into_iter().chain(shared.iter().copied())
+    }
+
+    pub(super) fn last(self) -> Option<Index> {
+        match self {
+            Self::One(one) => one,
+            Self::Shared(shared) => shared.last().copied(),
+        }
+    }
+
+    /// Whether only this one can be meant.
+    pub(super) fn are_only(self, index: Index) -> bool {
+        match self {
+            Self::One(one) => one == Some(index),
+            Self::Shared(shared) => shared == [index],
+        }
     }
 }

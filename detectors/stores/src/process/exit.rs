@@ -1,44 +1,44 @@
 //! When a process has ended: with its last thread.
 
-use detectors_api::event::Event;
-
 use super::ProcessStore;
-use super::facts::{Exit, Index, Now};
-use super::fold::SIGNAL;
+use super::facts::{Exit, Index, Now, Values};
+use super::fold::{SIGNAL, exit};
 use super::mention::Mention;
+use crate::reads::Seen;
 
 impl ProcessStore {
     /// A task exits.
-    pub(super) fn exit(&mut self, now: Now, event: &Event<'_>, exit_ns: u64) -> Option<()> {
-        let index = self.actor(now, event)?;
-        let thread = event.thread();
+    pub(super) fn exit(&mut self, now: Now, event: &Seen<'_>, exit_ns: u64) -> Option<()> {
+        let actor = event.actor();
+        let index = self.actor(now, actor)?;
+        let thread = actor.thread();
         let host_tid = thread.host_tid()?;
-        let leader = host_tid == event.process().host_pid()?;
-        if let Some(parent) = self.mentioned_parent(now, event) {
+        let leader = host_tid == actor.process().host_pid()?;
+        if let Some(parent) = self.mentioned_parent(now, actor) {
             self.meet_parent(now, index, parent);
         }
+        let complete = event.get::<bool>(exit::COMPLETE) == Some(true);
+        if leader || complete {
+            self.drop_presumption(now, index);
+        }
         let news = if leader {
-            self.table.facts(index).exit.leader_ns.is_none()
+            self.table.exit(index).leader_ns.is_none()
         } else {
             let start_ns = thread.start_time_ns().and_then(|ns| u64::try_from(ns).ok());
             let mention = Mention {
                 id: thread.entity_id().filter(|id| *id != 0)?,
                 ..Mention::started(host_tid, start_ns.unwrap_or_default())
             };
-            let name = self.table.texts.number(thread.name());
-            let thread = self.see_thread(now, index, mention, thread.tid(), name);
+            let name = self.table.values.texts.number(thread.name());
+            let thread = self.see_thread(now, index, mention, thread.tid().into(), name);
             self.end_thread(now, index, thread, exit_ns)
         };
-        let complete = event.get::<bool>("process_group_exit") == Some(true);
-        let process = self.table.get_mut(index);
-        let last = news && process.last_exit_ns <= exit_ns;
-        if news {
-            process.last_exit_ns = process.last_exit_ns.max(exit_ns);
-        }
-        let code = event.get("exit_code");
-        let signal = event.get("signal_code").map(|code: i32| code & SIGNAL);
-        self.table.update(now, index, |facts| {
-            let exit = &mut facts.exit;
+        let earlier_ns = self.table.last_exit_ns(index);
+        let last = news && earlier_ns <= exit_ns;
+        let last_exit_ns = if news { earlier_ns.max(exit_ns) } else { earlier_ns };
+        let code = event.get(exit::CODE);
+        let signal = event.get(exit::SIGNAL).map(|code: i32| code & SIGNAL);
+        self.settle(now, index, last_exit_ns, |exit| {
             if leader {
                 exit.leader_ns = exit.leader_ns.or(Some(exit_ns));
             }
@@ -48,27 +48,27 @@ impl ProcessStore {
                 exit.signal = signal.filter(|signal| *signal != 0);
             }
         });
-        self.settle(now, index);
         Some(())
     }
 
     /// Notes the exit of a thread, unless one is known. Tells whether it is news.
     fn end_thread(&mut self, now: Now, process: Index, thread: Index, exit_ns: u64) -> bool {
         let news = self.threads.exit(now, thread, exit_ns);
-        if news {
-            let process = self.table.get_mut(process);
-            process.live_threads = process.live_threads.saturating_sub(1);
+        if news && let Some(group) = self.table.groups.get_mut(&process) {
+            group.live = group.live.saturating_sub(1);
         }
         news
     }
 
-    /// An exec ends all other threads. The one that called it is the leader from now on, even if the former leader has exited.
+    /// Ends all threads but the leader.
     pub(super) fn end_other_threads(&mut self, now: Now, index: Index) {
-        let process = *self.table.get(index);
+        let Some(group) = self.table.groups.get(&index).copied() else {
+            return;
+        };
         // Those that live are not further back than the first of as many.
         let mut live = Vec::new();
-        for (_, entry) in self.table.threads.all(process.threads) {
-            if live.len() == process.live_threads as usize {
+        for (_, entry) in self.table.threads.all(group.threads) {
+            if live.len() == group.live as usize {
                 break;
             }
             if !self.threads.get(entry.value).exited() {
@@ -78,21 +78,62 @@ impl ProcessStore {
         for thread in live {
             self.end_thread(now, index, thread, now.time_ns);
         }
-        let exit = self.table.facts(index).exit;
+    }
+
+    /// An exec shows that a process lives, even if its former leader has exited: the thread that called it is the leader from
+    /// now on.
+    pub(super) fn live_on(&mut self, now: Now, index: Index) {
+        let exit = self.table.exit(index);
         if !exit.complete && exit.leader_ns.is_some_and(|exit_ns| exit_ns < now.time_ns) {
-            self.table
-                .update(now, index, |facts| facts.exit = Exit::default());
+            let last_exit_ns = self.table.last_exit_ns(index);
+            self.settle(now, index, last_exit_ns, |exit| *exit = Exit::default());
         }
     }
 
-    /// A process has exited when its leader has and no thread is known to live, or when the kernel said that none is left. It
-    /// then has since its last thread exited.
-    pub(super) fn settle(&mut self, now: Now, index: Index) {
-        let process = *self.table.get(index);
-        self.table.update(now, index, |facts| {
-            let exit = &mut facts.exit;
-            let over = exit.complete || exit.leader_ns.is_some() && process.live_threads == 0;
-            exit.ns = over.then_some(process.last_exit_ns);
+    /// A process whose exit was not seen has ended, at the latest now: another one has its pid.
+    pub(super) fn presume_ended(&mut self, now: Now, index: Index) {
+        if now.time_ns == 0 || self.table.values.is_over(self.table.facts(index)) {
+            return;
+        }
+        self.end_other_threads(now, index);
+        let last_exit_ns = self.table.last_exit_ns(index).max(now.time_ns);
+        self.settle(now, index, last_exit_ns, |exit| {
+            exit.leader_ns = exit.leader_ns.or(Some(now.time_ns));
+            exit.presumed = true;
         });
+    }
+
+    /// A process exits of which that had been presumed: now it is known when, and how.
+    fn drop_presumption(&mut self, now: Now, index: Index) {
+        if self.table.exit(index).presumed {
+            self.table.update(now, index, |facts, values| {
+                values.change_exit(facts, |exit| *exit = Exit::default());
+            });
+            if let Some(group) = self.table.groups.get_mut(&index) {
+                group.last_exit_ns = 0;
+            }
+        }
+    }
+
+    /// What is known of the exit of a process changes. It has exited when its leader has and no thread is known to live, or when
+    /// the kernel said that none is left. It then has since its last thread exited.
+    pub(super) fn settle(
+        &mut self,
+        now: Now,
+        index: Index,
+        last_exit_ns: u64,
+        change: impl FnOnce(&mut Exit),
+    ) {
+        let live = self.table.live_threads(index);
+        self.table.update(now, index, |facts, values: &mut Values| {
+            values.change_exit(facts, |exit| {
+                change(exit);
+                let over = exit.complete || exit.presumed || exit.leader_ns.is_some() && live == 0;
+                exit.ns = over.then_some(last_exit_ns);
+            });
+        });
+        if last_exit_ns != 0 && self.table.exit(index).ns.is_none() {
+            self.table.groups.entry(index).or_default().last_exit_ns = last_exit_ns;
+        }
     }
 }

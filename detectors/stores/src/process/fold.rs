@@ -4,13 +4,13 @@ use arrow::array::RecordBatch;
 use detectors_api::event::Event;
 use detectors_api::stores::ExecutableFile;
 
-use super::facts::{Image, Index, Now};
+use super::facts::{Index, Known, Look, Now};
 use super::intern::Text;
 use super::mention::Mention;
 use super::thread::{NEVER, Thread};
 use super::{ProcessStore, TaskSnapshot};
 use crate::fold::Fold;
-use crate::reads::Reads;
+use crate::reads::{Reads, Seen};
 use crate::rows::{Row, RowsError};
 
 /// Longest comm in bytes, without the terminator.
@@ -20,7 +20,7 @@ const EXEC_NAME_LEN: usize = 16;
 /// The core-dump bit of a signal code is no part of the signal's number.
 pub(super) const SIGNAL: i32 = 0x7f;
 
-/// What the store reads of events.
+/// What the store reads of events; the modules below name the places of the fields.
 const READS: [Reads; 3] = [
     Reads {
         event_type: "sched_process_fork",
@@ -47,6 +47,34 @@ const READS: [Reads; 3] = [
     },
 ];
 
+mod fork {
+    pub(super) const CHILD_TID: usize = 0;
+    pub(super) const CHILD_PID: usize = 1;
+    pub(super) const CHILD_NS_TID: usize = 2;
+    pub(super) const CHILD_NS_PID: usize = 3;
+    pub(super) const START: usize = 4;
+    pub(super) const PARENT_PID: usize = 5;
+    pub(super) const PARENT_NS_PID: usize = 6;
+    pub(super) const PARENT_START: usize = 7;
+    pub(super) const LEADER_PID: usize = 8;
+    pub(super) const LEADER_START: usize = 9;
+}
+
+mod exec {
+    pub(super) const CMDPATH: usize = 0;
+    pub(super) const PATHNAME: usize = 1;
+    pub(super) const DEV: usize = 2;
+    pub(super) const INODE: usize = 3;
+    pub(super) const CTIME: usize = 4;
+    pub(super) const MODE: usize = 5;
+}
+
+pub(super) mod exit {
+    pub(in super::super) const CODE: usize = 0;
+    pub(in super::super) const SIGNAL: usize = 1;
+    pub(in super::super) const COMPLETE: usize = 2;
+}
+
 impl Fold for ProcessStore {
     fn reads(&self) -> &'static [Reads] {
         &READS
@@ -57,17 +85,16 @@ impl Fold for ProcessStore {
         Ok(())
     }
 
-    fn event(&mut self, event: &Event<'_>) {
-        let time_ns = event.timestamp_ns().and_then(|ns| u64::try_from(ns).ok());
+    fn event(&mut self, event: &Seen<'_>) {
+        let time_ns = event.time_ns();
         let now = Now {
             seq: event.seq(),
             time_ns: time_ns.unwrap_or_default(),
         };
-        let applied = match event.name() {
-            "sched_process_fork" => self.fork(now, event),
-            "sched_process_exec" => self.exec(now, event),
-            "sched_process_exit" => time_ns.and_then(|exit_ns| self.exit(now, event, exit_ns)),
-            _ => Some(()),
+        let applied = match event.kind() {
+            0 => self.fork(now, event),
+            1 => self.exec(now, event),
+            _ => time_ns.and_then(|exit_ns| self.exit(now, event, exit_ns)),
         };
         self.unusable += u64::from(applied.is_none());
     }
@@ -81,7 +108,12 @@ impl Fold for ProcessStore {
     }
 
     fn weight(&self) -> u64 {
-        (self.present.len() + self.threads.threads.len()) as u64
+        self.things()
+    }
+
+    fn things(&self) -> u64 {
+        let processes = self.table.processes.len() - self.table.forgotten;
+        (processes + self.threads.present()) as u64
     }
 
     fn compact(&mut self, seq: u64) {
@@ -101,7 +133,7 @@ impl ProcessStore {
             self.add_leader(now, task);
         }
         for task in tasks.iter().filter(|task| task.host_tid != task.host_pid) {
-            let Some(process) = self.by_pid.now(task.host_pid).last().copied() else {
+            let Some(process) = self.by_pid.now(task.host_pid).last() else {
                 self.unusable += 1;
                 continue;
             };
@@ -109,8 +141,8 @@ impl ProcessStore {
                 coarse: task.coarse,
                 ..Mention::started(task.host_tid, task.start_ns)
             };
-            let name = self.table.texts.number(&task.comm);
-            self.see_thread(now, process, mention, Some(task.tid), name);
+            let name = self.table.values.texts.number(&task.comm);
+            self.see_thread(now, process, mention, Some(task.tid).into(), name);
         }
     }
 
@@ -122,36 +154,39 @@ impl ProcessStore {
         let parent = (task.host_ppid != 0 && task.parent_start_ns != 0)
             .then(|| self.resolve(now, mention(task.host_ppid, task.parent_start_ns)));
         let index = self.resolve(now, mention(task.host_pid, task.start_ns));
-        let texts = &mut self.table.texts;
-        let (name, path) = (texts.number(&task.comm), texts.number(&task.exe));
-        self.table.update(now, index, |facts| {
-            facts.pid = Some(task.pid);
-            facts.host_ppid = Some(task.host_ppid);
-            facts.ppid = (task.ppid != 0).then_some(task.ppid);
-            facts.name = name;
-            facts.runs(path);
-            facts.setting.uid = Some(task.uid);
-            facts.setting.gid = Some(task.gid);
-            facts.inferred = false;
+        self.table.update(now, index, |facts, values| {
+            facts.pid = Some(task.pid).into();
+            facts.host_ppid = Some(task.host_ppid).into();
+            facts.ppid = Some(task.ppid).filter(|ppid| *ppid != 0).into();
+            let (name, path) = (values.texts.number(&task.comm), values.texts.number(&task.exe));
+            values.change_look(facts, |look| {
+                look.name = name;
+                look.runs(path);
+            });
+            values.change_setting(facts, |setting| {
+                setting.uid = Some(task.uid).into();
+                setting.gid = Some(task.gid).into();
+                setting.inferred = false;
+            });
         });
         if let Some(parent) = parent {
             self.set_parent(now, index, parent);
         }
     }
 
-    fn fork(&mut self, now: Now, event: &Event<'_>) -> Option<()> {
-        let number = |field: &str| event.get::<u32>(field).filter(|number| *number != 0);
-        let start = |field: &str| event.get::<u64>(field).filter(|ns| *ns != 0);
-        let task = |pid: &str, started: &str| Some(Mention::started(number(pid)?, start(started)?));
-        let actor = self.actor(now, event);
-        let (child_tid, child_pid) = (number("child_tid")?, number("child_pid")?);
-        let child = Mention::started(child_tid, start("start_time")?);
-        let parent = match task("parent_process_pid", "parent_process_start_time") {
+    fn fork(&mut self, now: Now, event: &Seen<'_>) -> Option<()> {
+        let number = |field| event.get::<u32>(field).filter(|number| *number != 0);
+        let start = |field| event.get::<u64>(field).filter(|ns| *ns != 0);
+        let task = |pid, started| Some(Mention::started(number(pid)?, start(started)?));
+        let actor = self.actor(now, event.actor());
+        let (child_tid, child_pid) = (number(fork::CHILD_TID)?, number(fork::CHILD_PID)?);
+        let child = Mention::started(child_tid, start(fork::START)?);
+        let parent = match task(fork::PARENT_PID, fork::PARENT_START) {
             Some(parent) => Some(self.resolve(now, parent)),
             None => actor,
         };
         if child_tid != child_pid {
-            let process = match task("leader_pid", "leader_start_time") {
+            let process = match task(fork::LEADER_PID, fork::LEADER_START) {
                 Some(leader) if leader.host_pid == child_pid => self.resolve(now, leader),
                 _ => actor.filter(|actor| self.table.facts(*actor).host_pid == child_pid)?,
             };
@@ -159,27 +194,32 @@ impl ProcessStore {
             if let Some(parent) = parent {
                 self.meet_parent(now, process, parent);
             }
-            let name = self.table.texts.number(event.thread().name());
-            self.see_thread(now, process, child, number("child_ns_tid"), name);
+            let name = self.table.values.texts.number(event.actor().thread().name());
+            self.see_thread(now, process, child, number(fork::CHILD_NS_TID).into(), name);
             return Some(());
         }
         let latest = self.by_id.now(child.id).last();
-        let latest = latest.map(|index| self.table.facts(*index));
+        let latest = latest.map(|index| self.table.facts(index));
         // Dead, and nobody knows since when it lived: this is another one.
-        let reused = latest.is_some_and(|facts| facts.exit.ns.is_some() && facts.start_ns.is_none());
+        let reused =
+            latest.is_some_and(|facts| self.table.values.is_over(facts) && facts.start_ns.known().is_none());
         let index = if reused {
             self.incarnate(now, child)
         } else {
             self.resolve(now, child)
         };
-        let inherited = parent.map(|parent| self.table.facts(parent)).unwrap_or_default();
-        self.table.update(now, index, |facts| {
-            let host_ppid = (inherited.host_pid != 0).then_some(inherited.host_pid);
-            facts.pid = number("child_ns_pid").or(facts.pid);
+        let creator = parent.map(|parent| *self.table.facts(parent)).unwrap_or_default();
+        self.table.update(now, index, |facts, values| {
+            let (look, setting) = (*values.look(&creator), *values.setting(&creator));
+            let host_ppid = Some(creator.host_pid).filter(|pid| *pid != 0);
+            facts.pid = Known::from(number(fork::CHILD_NS_PID)).or(facts.pid);
             facts.host_ppid = facts.host_ppid.or(host_ppid);
-            facts.ppid = facts.ppid.or(number("parent_process_ns_pid"));
-            facts.inherit(&inherited);
-            facts.inferred = false;
+            facts.ppid = facts.ppid.or(number(fork::PARENT_NS_PID));
+            values.change_look(facts, |child| child.inherit(&look));
+            values.change_setting(facts, |child| {
+                child.inherit(&setting);
+                child.inferred = false;
+            });
         });
         if let Some(parent) = parent {
             self.set_parent(now, index, parent);
@@ -187,28 +227,32 @@ impl ProcessStore {
         Some(())
     }
 
-    fn exec(&mut self, now: Now, event: &Event<'_>) -> Option<()> {
-        let index = self.actor(now, event)?;
-        let given = base_name(event.get::<&str>("cmdpath").unwrap_or_default());
-        let comm = match event.thread().name() {
+    fn exec(&mut self, now: Now, event: &Seen<'_>) -> Option<()> {
+        let index = self.actor(now, event.actor())?;
+        let given = base_name(event.get::<&str>(exec::CMDPATH).unwrap_or_default());
+        let comm = match event.actor().thread().name() {
             "" => cut(given, COMM_LEN),
             comm => comm,
         };
-        let texts = &mut self.table.texts;
+        let texts = &mut self.table.values.texts;
         let name = texts.number(comm);
-        let image = Image {
-            path: texts.number(event.get::<&str>("pathname").unwrap_or_default()),
+        let image = Look {
+            name,
+            path: texts.number(event.get::<&str>(exec::PATHNAME).unwrap_or_default()),
             exec_name: texts.number(cut(given, EXEC_NAME_LEN)),
             file: executable_file(event),
         };
-        let (parent_pid, parent_ns_pid) = (event.parent().host_pid(), event.parent().pid());
-        let parent = self.mentioned_parent(now, event);
-        self.table.update(now, index, |facts| {
-            facts.name = name.or(facts.name);
-            facts.image = Image {
-                path: image.path.or(facts.image.path),
-                ..image
-            };
+        let parent = event.actor().parent();
+        let (parent_pid, parent_ns_pid) = (parent.host_pid(), parent.pid());
+        let parent = self.mentioned_parent(now, event.actor());
+        self.table.update(now, index, |facts, values| {
+            values.change_look(facts, |look| {
+                *look = Look {
+                    name: image.name.or(look.name),
+                    path: image.path.or(look.path),
+                    ..image
+                };
+            });
             facts.host_ppid = facts.host_ppid.or(parent_pid);
             facts.ppid = facts.ppid.or(parent_ns_pid);
         });
@@ -216,6 +260,7 @@ impl ProcessStore {
             self.meet_parent(now, index, parent);
         }
         self.end_other_threads(now, index);
+        self.live_on(now, index);
         Some(())
     }
 
@@ -235,18 +280,22 @@ impl ProcessStore {
             coarse: false,
         };
         let index = self.resolve(now, mention);
-        let texts = &mut self.table.texts;
-        let name = texts.number(if leader { thread.name() } else { "" });
-        let path = texts.number(process.executable_path());
-        let container = texts.number(event.container().id());
         // A process may have renamed itself, and an exec may have been lost: its own word is newer than what it inherited.
-        self.table.update(now, index, |facts| {
+        self.table.update(now, index, |facts, values| {
+            let texts = &mut values.texts;
+            let name = texts.number(if leader { thread.name() } else { "" });
+            let path = texts.number(process.executable_path());
+            let container = texts.number(event.container().id());
             facts.pid = facts.pid.or(process.pid());
-            facts.name = name.or(facts.name);
-            facts.runs(path);
-            facts.setting.uid = process.uid().or(facts.setting.uid);
-            facts.setting.container = container.or(facts.setting.container);
-            facts.inferred = false;
+            values.change_look(facts, |look| {
+                look.name = name.or(look.name);
+                look.runs(path);
+            });
+            values.change_setting(facts, |setting| {
+                setting.uid = Known::from(process.uid()).or(setting.uid);
+                setting.container = container.or(setting.container);
+                setting.inferred = false;
+            });
         });
         Some(index)
     }
@@ -262,15 +311,16 @@ impl ProcessStore {
         };
         let index = self.resolve(now, mention);
         self.table
-            .update(now, index, |facts| facts.pid = facts.pid.or(parent.pid()));
+            .update(now, index, |facts, _| facts.pid = facts.pid.or(parent.pid()));
         Some(index)
     }
 
     /// Notes who created a process, unless that is known.
     fn set_parent(&mut self, now: Now, child: Index, parent: Index) {
         if child != parent && self.table.facts(child).parent.is_none() {
-            self.table.update(now, child, |facts| facts.parent = Some(parent));
-            self.table.add_child(now, parent, child);
+            self.table
+                .update(now, child, |facts, _| facts.parent = Some(parent));
+            self.table.add_child(parent, child);
         }
     }
 
@@ -279,10 +329,13 @@ impl ProcessStore {
         let facts = self.table.facts(child);
         match facts.parent {
             None => self.set_parent(now, child, parent),
-            Some(creator) if ![creator, child].contains(&parent) && facts.adopted_by != Some(parent) => {
-                self.table
-                    .update(now, child, |facts| facts.adopted_by = Some(parent));
-                self.table.add_child(now, parent, child);
+            Some(creator) if ![creator, child].contains(&parent) => {
+                if self.table.values.setting(facts).adopted_by != Some(parent) {
+                    self.table.update(now, child, |facts, values| {
+                        values.change_setting(facts, |setting| setting.adopted_by = Some(parent));
+                    });
+                    self.table.add_adopted(now, parent, child);
+                }
             }
             Some(_) => {}
         }
@@ -294,7 +347,7 @@ impl ProcessStore {
         now: Now,
         process: Index,
         mention: Mention,
-        tid: Option<u32>,
+        tid: Known,
         name: Text,
     ) -> Index {
         if let Some(known) = self.threads.find(now, process, &mention) {
@@ -303,7 +356,7 @@ impl ProcessStore {
         let index = self.threads.add(Thread {
             id: mention.id,
             host_tid: mention.host_pid,
-            tid: tid.into(),
+            tid,
             process,
             name,
             start_ns: mention.start_ns.unwrap_or_default(),
@@ -313,20 +366,20 @@ impl ProcessStore {
             exit_seq: NEVER,
             forgotten: NEVER,
         });
-        self.table.add_thread(now, process, index);
-        self.table.get_mut(process).live_threads += 1;
-        self.settle(now, process);
+        self.table.add_thread(now, process, index, true);
+        let last_exit_ns = self.table.last_exit_ns(process);
+        self.settle(now, process, last_exit_ns, |_| {});
         index
     }
 }
 
 /// The file that was executed; `None` if the event does not tell. No file has inode number 0.
-fn executable_file(event: &Event<'_>) -> Option<ExecutableFile> {
+fn executable_file(event: &Seen<'_>) -> Option<ExecutableFile> {
     Some(ExecutableFile {
-        dev: event.get("dev")?,
-        inode: event.get("inode").filter(|inode| *inode != 0)?,
-        ctime_ns: event.get("ctime").unwrap_or_default(),
-        mode: event.get("inode_mode").unwrap_or_default(),
+        dev: event.get(exec::DEV)?,
+        inode: event.get(exec::INODE).filter(|inode| *inode != 0)?,
+        ctime_ns: event.get(exec::CTIME).unwrap_or_default(),
+        mode: event.get(exec::MODE).unwrap_or_default(),
     })
 }
 

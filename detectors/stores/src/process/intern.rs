@@ -1,10 +1,11 @@
 //! Values that many versions share, each kept once.
 
+use std::fmt;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 
 /// A text, by number. The default is the empty text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,10 +32,8 @@ pub(super) struct Texts {
 impl Default for Texts {
     fn default() -> Self {
         let empty: Arc<str> = Arc::from("");
-        let mut numbers = HashMap::new();
-        numbers.insert(Arc::clone(&empty), Text::default());
         Self {
-            numbers,
+            numbers: HashMap::from_iter([(Arc::clone(&empty), Text::default())]),
             texts: vec![empty],
         }
     }
@@ -44,6 +43,9 @@ impl Texts {
     /// # Panics
     /// Beyond 2³² texts, long after memory has run out.
     pub(super) fn number(&mut self, text: &str) -> Text {
+        if text.is_empty() {
+            return Text::default();
+        }
         if let Some(number) = self.numbers.get(text) {
             return *number;
         }
@@ -57,37 +59,123 @@ impl Texts {
     pub(super) fn get(&self, text: Text) -> &str {
         &self.texts[text.0 as usize]
     }
+
+    /// Makes a text of `from` one of these.
+    pub(super) fn take(&mut self, from: &Self, text: &mut Text) {
+        *text = self.number(from.get(*text));
+    }
 }
 
-/// Values of one kind, by number.
+/// The number of a value. The default is that of the default value.
+pub(super) struct Number<T>(u32, PhantomData<T>);
+
+impl<T> Number<T> {
+    fn new(number: u32) -> Self {
+        Self(number, PhantomData)
+    }
+
+    fn position(self) -> usize {
+        self.0 as usize
+    }
+}
+
+// By hand: derives would ask the same of the value.
+impl<T> Clone for Number<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Number<T> {}
+
+impl<T> Default for Number<T> {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl<T> PartialEq for Number<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for Number<T> {}
+
+impl<T> fmt::Debug for Number<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Values of one kind, by number. There always is the default value.
 #[derive(Debug)]
 pub(super) struct Interned<T> {
     numbers: HashMap<T, u32>,
     values: Vec<T>,
 }
 
-impl<T> Default for Interned<T> {
+impl<T: Copy + Default + Eq + Hash> Default for Interned<T> {
     fn default() -> Self {
         Self {
-            numbers: HashMap::with_hasher(RandomState::default()),
-            values: Vec::new(),
+            numbers: HashMap::from_iter([(T::default(), 0)]),
+            values: vec![T::default()],
         }
     }
 }
 
-impl<T: Copy + Eq + Hash> Interned<T> {
+impl<T: Copy + Default + Eq + Hash> Interned<T> {
     /// # Panics
     /// Beyond 2³² values, long after memory has run out.
-    pub(super) fn number(&mut self, value: T) -> u32 {
+    fn number(&mut self, value: T) -> Number<T> {
         let next = u32::try_from(self.values.len()).expect("fewer than 2^32 values");
         let number = *self.numbers.entry(value).or_insert(next);
         if number == next {
             self.values.push(value);
         }
-        number
+        Number::new(number)
     }
 
-    pub(super) fn get(&self, number: u32) -> &T {
-        &self.values[number as usize]
+    pub(super) fn get(&self, number: Number<T>) -> &T {
+        &self.values[number.position()]
+    }
+
+    /// Makes a number that of the changed value.
+    pub(super) fn change(&mut self, number: &mut Number<T>, change: impl FnOnce(&mut T)) {
+        let before = *self.get(*number);
+        let mut after = before;
+        change(&mut after);
+        if after != before {
+            *number = self.number(after);
+        }
+    }
+}
+
+/// Moves the values that are still needed to a table of their own.
+#[derive(Debug)]
+pub(super) struct Mover<'a, T> {
+    from: &'a Interned<T>,
+    /// Where a value has gone, by its number.
+    moved: Vec<Option<Number<T>>>,
+    pub(super) to: Interned<T>,
+}
+
+impl<'a, T: Copy + Default + Eq + Hash> Mover<'a, T> {
+    pub(super) fn new(from: &'a Interned<T>) -> Self {
+        Self {
+            from,
+            moved: vec![None; from.values.len()],
+            to: Interned::default(),
+        }
+    }
+
+    /// Makes a number one of the new table. `change` turns the old value into the new one.
+    pub(super) fn take(&mut self, number: &mut Number<T>, change: impl FnOnce(&mut T)) {
+        let moved = &mut self.moved[number.position()];
+        *number = *moved.get_or_insert_with(|| {
+            let mut value = *self.from.get(*number);
+            change(&mut value);
+            self.to.number(value)
+        });
     }
 }

@@ -4,9 +4,7 @@ use arrow::array::RecordBatch;
 use foldhash::HashMap;
 
 use super::ProcessStore;
-use super::directory::Directory;
-use super::facts::{Facts, Index};
-use super::thread::NEVER;
+use super::facts::Index;
 use crate::rows::{Row, rows};
 
 rows! {
@@ -83,6 +81,8 @@ rows! {
         pub(super) exit_signal: Option<i32>,
         /// The kernel said that no thread was left.
         pub(super) exit_complete: bool,
+        /// The exit was not seen, but another process has the pid.
+        pub(super) exit_presumed: Option<bool>,
     }
 }
 
@@ -98,28 +98,28 @@ type Numbers = HashMap<Index, u32>;
 impl ProcessStore {
     pub(super) fn to_keyframe(&self) -> RecordBatch {
         let threads = self.present_threads();
-        let (processes, thread_numbers) = (numbers(&self.present), numbers(&threads));
-        let mut pieces: Vec<_> = self
-            .present
+        let present: Vec<_> = self.table.present().collect();
+        let (processes, thread_numbers) = (numbers(&present), numbers(&threads));
+        let mut pieces: Vec<_> = present
             .iter()
             .map(|index| self.process_piece(*index, &processes))
             .collect();
         pieces.extend(threads.iter().map(|index| self.thread_piece(*index, &processes)));
-        let ids = other_ids(&self.by_id, |index| self.table.facts(index).id);
+        let ids = self.by_id.others(|index| self.table.facts(index).id);
         pieces.extend(ids.into_iter().map(|(id, index)| Piece {
             kind: PROCESS_ID.to_owned(),
             id: Some(id),
             process: processes.get(&index).copied(),
             ..Piece::default()
         }));
-        let ids = other_ids(&self.threads.by_id, |index| self.threads.get(index).id);
+        let ids = self.threads.by_id.others(|index| self.threads.get(index).id);
         pieces.extend(ids.into_iter().map(|(id, index)| Piece {
             kind: THREAD_ID.to_owned(),
             id: Some(id),
             thread: thread_numbers.get(&index).copied(),
             ..Piece::default()
         }));
-        for parent in &self.present {
+        for parent in &present {
             for child in self.other_children(*parent) {
                 pieces.push(Piece {
                     kind: CHILD.to_owned(),
@@ -134,27 +134,24 @@ impl ProcessStore {
 
     /// The threads that are known, in order.
     fn present_threads(&self) -> Vec<Index> {
-        let heads = self
-            .present
-            .iter()
-            .map(|process| self.table.get(*process).threads);
-        let mut threads: Vec<_> = heads
-            .flat_map(|head| self.table.threads.back(head))
-            .map(|entry| entry.value)
-            .filter(|thread| self.threads.get(*thread).forgotten == NEVER)
-            .collect();
-        threads.sort_unstable();
-        threads
+        let indexes = (0..self.threads.threads.len()).map(Index::at);
+        indexes
+            .filter(|index| !self.threads.get(*index).is_forgotten())
+            .collect()
     }
 
-    /// Present children that do not name the process as parent by now.
+    /// Present children that a process adopted, and another one after it.
     fn other_children(&self, parent: Index) -> Vec<Index> {
-        let children = self.table.children.back(self.table.get(parent).children);
+        let Some(head) = self.table.adopters.get(&parent) else {
+            return Vec::new();
+        };
+        let children = self.table.adopted.back(*head).map(|entry| entry.value);
         let mut children: Vec<_> = children
-            .map(|entry| entry.value)
             .filter(|child| {
                 let facts = self.table.facts(*child);
-                facts != Facts::default() && facts.parent != Some(parent) && facts.adopted_by != Some(parent)
+                self.table.is_present(*child)
+                    && facts.parent != Some(parent)
+                    && self.table.values.setting(facts).adopted_by != Some(parent)
             })
             .collect();
         children.sort_unstable();
@@ -163,46 +160,44 @@ impl ProcessStore {
     }
 
     fn process_piece(&self, index: Index, numbers: &Numbers) -> Piece {
-        let (process, facts) = (self.table.get(index), self.table.facts(index));
-        let text = |text| Some(self.table.texts.get(text).to_owned()).filter(|text| !text.is_empty());
+        let (version, values) = (&self.table.get(index).version, &self.table.values);
+        let facts = &version.facts;
+        let (look, setting, exit) = (values.look(facts), values.setting(facts), values.exit(facts));
+        let text = |text| Some(values.texts.get(text).to_owned()).filter(|text| !text.is_empty());
         let number = |index: Index| numbers.get(&index).copied();
-        let file = facts.image.file;
         Piece {
             kind: PROCESS.to_owned(),
             id: Some(facts.id),
             host_pid: Some(facts.host_pid),
-            pid: facts.pid,
-            host_ppid: facts.host_ppid,
-            ppid: facts.ppid,
+            pid: facts.pid.into(),
+            host_ppid: facts.host_ppid.into(),
+            ppid: facts.ppid.into(),
             parent: facts.parent.and_then(number),
-            adopted_by: facts.adopted_by.and_then(number),
-            start_ns: facts.start_ns,
-            coarse: facts.coarse,
+            adopted_by: setting.adopted_by.and_then(number),
+            start_ns: facts.start_ns.known(),
+            coarse: setting.coarse,
             by_start: self.coarse.get(&facts.host_pid) == Some(&index),
-            by_id: self.by_id.now(facts.id) == [index],
-            by_host_pid: self.by_pid.now(facts.host_pid) == [index],
-            inferred: facts.inferred,
-            time_ns: self
-                .table
-                .versions
-                .get(process.versions)
-                .map_or(0, |entry| entry.value.time_ns()),
-            name: text(facts.name),
-            exec_name: text(facts.image.exec_name),
-            exe: text(facts.image.path),
-            exe_dev: file.map(|file| file.dev),
-            exe_inode: file.map(|file| file.inode),
-            exe_ctime_ns: file.map(|file| file.ctime_ns),
-            exe_mode: file.map(|file| file.mode),
-            uid: facts.setting.uid,
-            gid: facts.setting.gid,
-            container_id: text(facts.setting.container),
-            exit_ns: facts.exit.ns,
-            leader_exit_ns: facts.exit.leader_ns,
-            last_exit_ns: Some(process.last_exit_ns),
-            exit_code: facts.exit.code,
-            exit_signal: facts.exit.signal,
-            exit_complete: facts.exit.complete,
+            by_id: self.by_id.now(facts.id).are_only(index),
+            by_host_pid: self.by_pid.now(facts.host_pid).are_only(index),
+            inferred: setting.inferred,
+            time_ns: version.time_ns.get(),
+            name: text(look.name),
+            exec_name: text(look.exec_name),
+            exe: text(look.path),
+            exe_dev: look.file.map(|file| file.dev),
+            exe_inode: look.file.map(|file| file.inode),
+            exe_ctime_ns: look.file.map(|file| file.ctime_ns),
+            exe_mode: look.file.map(|file| file.mode),
+            uid: setting.uid.into(),
+            gid: setting.gid.into(),
+            container_id: text(setting.container),
+            exit_ns: exit.ns,
+            leader_exit_ns: exit.leader_ns,
+            last_exit_ns: Some(self.table.last_exit_ns(index)),
+            exit_code: exit.code,
+            exit_signal: exit.signal,
+            exit_complete: exit.complete,
+            exit_presumed: exit.presumed.then_some(true),
             ..Piece::default()
         }
     }
@@ -218,21 +213,12 @@ impl ProcessStore {
             start_ns: Some(thread.start_ns),
             coarse: thread.coarse,
             by_start: self.threads.coarse.get(&thread.host_tid) == Some(&index),
-            by_id: self.threads.by_id.now(thread.id) == [index],
-            name: Some(self.table.texts.get(thread.name).to_owned()),
+            by_id: self.threads.by_id.now(thread.id).are_only(index),
+            name: Some(self.table.values.texts.get(thread.name).to_owned()),
             exit_ns: thread.exited().then_some(thread.exit_ns),
             ..Piece::default()
         }
     }
-}
-
-/// What does not go without saying: ids that have several bearers, or that are not the bearer's own.
-fn other_ids(directory: &Directory, own: impl Fn(Index) -> u32) -> Vec<(u32, Index)> {
-    let listed = directory.list().into_iter();
-    let others = listed.filter(|(id, bearers)| !matches!(bearers, [one] if own(*one) == *id));
-    others
-        .flat_map(|(id, bearers)| bearers.iter().map(move |index| (id, *index)))
-        .collect()
 }
 
 fn numbers(indexes: &[Index]) -> Numbers {

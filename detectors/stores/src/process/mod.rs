@@ -11,6 +11,8 @@
 //!   so an adoption is noted when a later event of the child shows it, and ancestry still follows creation.
 //! * A process has exited when its leader has and none of its threads is known to live, or when the kernel said that none is
 //!   left; the time of its exit is that of the last thread's. An exec proves that a process lives on after its leader's exit.
+//! * A host pid means one process at a time: when another one that started later is seen to have it, the former has ended, even
+//!   if that was not seen. It is then presumed to have exited at the time of that event, until its own exit tells when, and how.
 //! * What was learned late is only told as of the event that told it.
 //! * Once forgotten (see [`Settings::retention_ns`](crate::Settings::retention_ns)), a process is not found any more: not by
 //!   id or pid, nor as child or parent. A later mention makes another one.
@@ -19,8 +21,8 @@
 //! |---|---|
 //! | `fold`, `exit`, `mention` | how snapshots and events change the store |
 //! | `facts`, `table`, `thread` | what is known about processes and threads |
-//! | `timeline`, `directory`, `intern` | what these tables are made of: history, ids, shared values |
-//! | `retention`, `keyframe`, `restore` | forgetting, dropping history, the state as rows |
+//! | `past`, `timeline`, `directory`, `intern` | what these tables are made of: history, ids, shared values |
+//! | `retention`, `moving`, `keyframe`, `restore` | forgetting, dropping history, the state as rows |
 //! | `view`, `answer` | how it is asked |
 
 mod answer;
@@ -31,6 +33,8 @@ mod fold;
 mod intern;
 mod keyframe;
 mod mention;
+mod moving;
+mod past;
 mod restore;
 mod retention;
 mod snapshot;
@@ -47,7 +51,7 @@ use foldhash::HashMap;
 
 use directory::Directory;
 use facts::Index;
-use retention::{Compaction, Sweep};
+use retention::Sweep;
 use table::ProcessTable;
 use thread::ThreadTable;
 
@@ -64,10 +68,9 @@ pub struct ProcessStore {
     coarse: HashMap<u32, Index>,
     /// Ids, other than their own, under which such processes were met.
     aliases: Vec<(u32, Index)>,
-    /// Processes that are not forgotten, in the order in which they were first seen or mentioned.
-    present: Vec<Index>,
     sweeps: Vec<Sweep>,
-    compaction: Compaction,
+    /// How much of what the directories share was left by the last compaction.
+    compacted: usize,
     unusable: u64,
 }
 
@@ -93,7 +96,7 @@ impl ProcessStore {
     /// Number of versions of these processes, and of facts about their threads.
     #[must_use]
     pub fn versions(&self) -> usize {
-        self.table.versions.len() + self.threads.threads.len()
+        self.len() + self.table.past.len() + self.threads.threads.len()
     }
 
     /// Number of events and tasks of snapshots that lacked what they should tell (ids, start times, a timestamp).
@@ -112,18 +115,18 @@ impl ProcessStore {
     /// mentioned, then by event.
     pub fn history(&self) -> impl Iterator<Item = Version<'_>> {
         (0..self.len()).map(Index::at).flat_map(|index| {
-            let entries = self.table.versions.back(self.table.get(index).versions);
             let mut until_seq = None;
             let mut versions = Vec::new();
-            for entry in entries {
-                let process = self.at(entry.seq, 0).info(index);
+            for version in self.table.versions(index) {
+                let from_seq = version.seq.get();
+                let process = self.at(from_seq, 0).info(index);
                 versions.extend(process.map(|process| Version {
                     incarnation: index.position(),
-                    from_seq: entry.seq,
+                    from_seq,
                     until_seq,
                     process,
                 }));
-                until_seq = Some(entry.seq);
+                until_seq = Some(from_seq);
             }
             versions.into_iter().rev()
         })

@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use detectors_api::stores::ExecutableFile;
 
 use super::ProcessStore;
-use super::facts::{Exit, Facts, Image, Index, Now, Setting};
+use super::facts::{Exit, Facts, Index, Look, Now, Setting};
 use super::keyframe::{CHILD, PROCESS, PROCESS_ID, Piece, THREAD, THREAD_ID};
 use super::thread::{NEVER, Thread};
 use crate::rows::{Row, RowsError};
@@ -47,7 +47,7 @@ impl ProcessStore {
                     _ => {
                         let parent = place.process("process", piece.process)?;
                         let child = place.process("child", piece.child)?;
-                        self.table.add_child(now, parent, child);
+                        self.table.add_adopted(now, parent, child);
                     }
                 }
             }
@@ -74,51 +74,57 @@ impl ProcessStore {
                 .map(|number| place.process(column, Some(number)))
                 .transpose()
         };
-        let texts = &mut self.table.texts;
-        let mut text = |text: &Option<String>| texts.number(text.as_deref().unwrap_or_default());
-        let file = piece.exe_inode.map(|inode| ExecutableFile {
-            dev: piece.exe_dev.unwrap_or_default(),
-            inode,
-            ctime_ns: piece.exe_ctime_ns.unwrap_or_default(),
-            mode: piece.exe_mode.unwrap_or_default(),
-        });
-        let facts = Facts {
-            id: place.given("id", piece.id)?,
-            host_pid: piece.host_pid.unwrap_or_default(),
-            pid: piece.pid,
-            host_ppid: piece.host_ppid,
-            ppid: piece.ppid,
-            parent: other("parent", piece.parent)?,
+        let values = &mut self.table.values;
+        let mut text = |text: &Option<String>| values.texts.number(text.as_deref().unwrap_or_default());
+        let look = Look {
+            name: text(&piece.name),
+            path: text(&piece.exe),
+            exec_name: text(&piece.exec_name),
+            file: piece.exe_inode.map(|inode| ExecutableFile {
+                dev: piece.exe_dev.unwrap_or_default(),
+                inode,
+                ctime_ns: piece.exe_ctime_ns.unwrap_or_default(),
+                mode: piece.exe_mode.unwrap_or_default(),
+            }),
+        };
+        let setting = Setting {
+            uid: piece.uid.into(),
+            gid: piece.gid.into(),
+            container: text(&piece.container_id),
             adopted_by: other("adopted_by", piece.adopted_by)?,
-            start_ns: piece.start_ns,
             coarse: piece.coarse,
             inferred: piece.inferred,
-            name: text(&piece.name),
-            image: Image {
-                path: text(&piece.exe),
-                exec_name: text(&piece.exec_name),
-                file,
-            },
-            setting: Setting {
-                uid: piece.uid,
-                gid: piece.gid,
-                container: text(&piece.container_id),
-            },
-            exit: Exit {
-                ns: piece.exit_ns,
-                leader_ns: piece.leader_exit_ns,
-                code: piece.exit_code,
-                signal: piece.exit_signal,
-                complete: piece.exit_complete,
-            },
         };
+        let exit = Exit {
+            ns: piece.exit_ns,
+            leader_ns: piece.leader_exit_ns,
+            code: piece.exit_code,
+            signal: piece.exit_signal,
+            complete: piece.exit_complete,
+            presumed: piece.exit_presumed.unwrap_or_default(),
+        };
+        let mut facts = Facts {
+            id: place.given("id", piece.id)?,
+            host_pid: piece.host_pid.unwrap_or_default(),
+            pid: piece.pid.into(),
+            host_ppid: piece.host_ppid.into(),
+            ppid: piece.ppid.into(),
+            parent: other("parent", piece.parent)?,
+            start_ns: piece.start_ns.unwrap_or_default().into(),
+            ..Facts::default()
+        };
+        values.change_look(&mut facts, |of| *of = look);
+        values.change_setting(&mut facts, |of| *of = setting);
+        values.change_exit(&mut facts, |of| *of = exit);
         let learned = Now {
             time_ns: piece.time_ns,
             ..now
         };
-        let index = self.table.add(learned, &facts);
-        self.table.get_mut(index).last_exit_ns = piece.last_exit_ns.unwrap_or_default();
-        self.present.push(index);
+        let index = self.table.add(learned, facts);
+        let last_exit_ns = piece.last_exit_ns.unwrap_or_default();
+        if last_exit_ns != 0 && exit.ns.is_none() {
+            self.table.groups.entry(index).or_default().last_exit_ns = last_exit_ns;
+        }
         let table = &self.table;
         if piece.by_id {
             self.by_id
@@ -136,7 +142,11 @@ impl ProcessStore {
 
     fn take_thread(&mut self, now: Now, piece: &Piece, place: Place) -> Result<(), RowsError> {
         let process = place.process("process", piece.process)?;
-        let name = self.table.texts.number(piece.name.as_deref().unwrap_or_default());
+        let name = self
+            .table
+            .values
+            .texts
+            .number(piece.name.as_deref().unwrap_or_default());
         let thread = Thread {
             id: place.given("id", piece.id)?,
             host_tid: piece.host_pid.unwrap_or_default(),
@@ -151,19 +161,20 @@ impl ProcessStore {
             forgotten: NEVER,
         };
         let index = self.threads.insert(thread, piece.by_id, piece.by_start);
-        self.table.add_thread(now, process, index);
-        if !thread.exited() {
-            self.table.get_mut(process).live_threads += 1;
-        }
+        self.table.add_thread(now, process, index, !thread.exited());
         Ok(())
     }
 
     /// Children are told by naming their parents.
     fn link_children(&mut self, now: Now) {
-        for child in self.present.clone() {
+        for child in (0..self.table.processes.len()).map(Index::at) {
             let facts = self.table.facts(child);
-            for parent in facts.parent.into_iter().chain(facts.adopted_by) {
-                self.table.add_child(now, parent, child);
+            let (parent, adopted_by) = (facts.parent, self.table.values.setting(facts).adopted_by);
+            if let Some(parent) = parent {
+                self.table.add_child(parent, child);
+            }
+            if let Some(adopter) = adopted_by {
+                self.table.add_adopted(now, adopter, child);
             }
         }
     }

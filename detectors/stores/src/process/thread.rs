@@ -3,10 +3,9 @@
 use foldhash::HashMap;
 
 use super::directory::Directory;
-use super::facts::{Index, Now};
+use super::facts::{Index, Known, Now};
 use super::intern::Text;
 use super::mention::Mention;
-use super::table::Known;
 use super::timeline::make_room;
 
 /// A thread other than a leader. What is known about it is known from the start, but for its exit.
@@ -39,6 +38,10 @@ impl Thread {
     pub(super) fn exited(&self) -> bool {
         self.exit_seq != NEVER
     }
+
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten != NEVER
+    }
 }
 
 /// All threads.
@@ -53,11 +56,18 @@ pub(super) struct ThreadTable {
     pub(super) aliases: Vec<(u32, Index)>,
     /// Those whose exit was seen, and which are still known.
     pub(super) exited: Vec<Index>,
+    /// Number of those that are not known any more.
+    pub(super) forgotten: usize,
 }
 
 impl ThreadTable {
     pub(super) fn get(&self, index: Index) -> &Thread {
         &self.threads[index.position()]
+    }
+
+    /// Number of threads that are known by now.
+    pub(super) fn present(&self) -> usize {
+        self.threads.len() - self.forgotten
     }
 
     /// The thread that is meant, if it is known.
@@ -68,17 +78,12 @@ impl ThreadTable {
                 && meant.means(
                     thread.host_tid,
                     (thread.start_ns != 0).then_some(thread.start_ns),
-                    thread.coarse,
+                    || thread.coarse,
                 )
         };
-        if let Some(known) = self
-            .by_id
-            .now(meant.id)
-            .iter()
-            .rev()
-            .find(|index| is_meant(index))
-        {
-            return Some(*known);
+        let known = self.by_id.now(meant.id).iter().rev().find(is_meant);
+        if known.is_some() {
+            return known;
         }
         let rough = *self.coarse.get(&meant.host_pid).filter(|index| is_meant(index))?;
         let threads = &self.threads;
@@ -130,17 +135,18 @@ impl ThreadTable {
     pub(super) fn forget(&mut self, now: Now, forgotten: &[Index]) {
         for index in forgotten {
             let thread = &mut self.threads[index.position()];
-            thread.forgotten = thread.forgotten.min(now.seq);
+            if !thread.is_forgotten() {
+                thread.forgotten = now.seq;
+                self.forgotten += 1;
+            }
         }
         let threads = &self.threads;
-        let gone = |index: &Index| threads[index.position()].forgotten != NEVER;
-        let since = |index: Index| threads[index.position()].since;
+        let gone = |index: &Index| threads[index.position()].is_forgotten();
         for index in forgotten {
-            self.by_id
-                .remove(threads[index.position()].id, now.seq, *index, since);
+            self.by_id.remove(threads[index.position()].id, now.seq, *index);
         }
         for (id, index) in self.aliases.extract_if(.., |(_, index)| gone(index)) {
-            self.by_id.remove(id, now.seq, index, since);
+            self.by_id.remove(id, now.seq, index);
         }
         self.coarse.retain(|_, index| !gone(index));
         self.exited.retain(|index| !gone(index));

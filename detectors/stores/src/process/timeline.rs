@@ -53,11 +53,6 @@ impl<T: Copy> Timelines<T> {
         self.entries.len()
     }
 
-    /// All entries in the order in which they were made.
-    pub(super) fn entries(&self) -> &[Entry<T>] {
-        &self.entries
-    }
-
     /// Adds what is from event `seq` on. Events come in order.
     ///
     /// # Panics
@@ -89,10 +84,6 @@ impl<T: Copy> Timelines<T> {
         self.entries.get(head.position())
     }
 
-    pub(super) fn value_mut(&mut self, head: Head) -> Option<&mut T> {
-        Some(&mut self.entries.get_mut(head.position())?.value)
-    }
-
     /// The latest entry of which `holds` is true. It must be true of all entries before one of which it is.
     #[inline]
     pub(super) fn latest(&self, head: Head, holds: impl Fn(&Entry<T>) -> bool) -> Head {
@@ -110,20 +101,6 @@ impl<T: Copy> Timelines<T> {
     /// What was as of event `seq`.
     pub(super) fn until(&self, head: Head, seq: u64) -> Head {
         self.latest(head, |entry| entry.seq <= seq)
-    }
-
-    /// The first entry.
-    pub(super) fn first(&self, head: Head) -> Option<&Entry<T>> {
-        let mut entry = self.get(head)?;
-        while entry.depth > 0 {
-            entry = self.get(entry.jump)?;
-        }
-        Some(entry)
-    }
-
-    /// From when on there is anything.
-    pub(super) fn since(&self, head: Head) -> Option<u64> {
-        Some(self.first(head)?.seq)
     }
 
     /// The entries from the latest back to the first.
@@ -198,7 +175,6 @@ mod tests {
             assert_eq!(value, Some((seq / 2).min(LENGTH)).filter(|value| *value > 0));
             assert!(steps.get() < 100, "{} steps", steps.get());
         }
-        assert_eq!(timelines.since(head), Some(2));
         assert_eq!(timelines.back(head).count(), 3000);
     }
 
@@ -206,6 +182,5 @@ mod tests {
     fn a_timeline_without_entries_has_nothing_at_any_time() {
         let timelines: Timelines<u8> = Timelines::default();
         assert_eq!(timelines.until(Head::default(), u64::MAX), Head::default());
-        assert_eq!(timelines.since(Head::default()), None);
     }
 }

@@ -3,7 +3,7 @@
 use detectors_api::stores::{self, DataStore, Entity, Health, Metrics, ProcessInfo, Store, StoreError};
 
 use super::facts::{Exit, Index};
-use super::table::{Identity, Version};
+use super::past::Version;
 use super::thread::Thread;
 use super::{Moment, ProcessStore, ThreadInfo};
 
@@ -26,10 +26,10 @@ impl<'a> ProcessesAt<'a> {
     /// Path of the binary that the process ran; `None` if unknown.
     #[must_use]
     pub fn executable_path(self, entity_id: u32) -> Option<&'a str> {
-        let (_, (version, _)) = self.find(entity_id)?;
-        let table = &self.store.table;
-        let path = table.image(version).path;
-        (!path.is_empty()).then(|| table.texts.get(path))
+        let (_, version) = self.find(entity_id)?;
+        let values = &self.store.table.values;
+        let path = values.look(&version.facts).path;
+        (!path.is_empty()).then(|| values.texts.get(path))
     }
 
     /// The process at `time_ns` (ns since the Unix epoch), by what was known as of the event; `None` if it was not known.
@@ -39,10 +39,10 @@ impl<'a> ProcessesAt<'a> {
     pub fn at_time(self, entity_id: u32, time_ns: u64) -> Option<Moment<'a>> {
         let mut unborn = None;
         for index in self.store.by_id.before(entity_id, self.seq) {
-            let Some((_, identity)) = self.known(index) else {
+            let Some(version) = self.known(index) else {
                 continue;
             };
-            if identity.start_ns <= time_ns {
+            if version.facts.start_ns.get() <= time_ns {
                 return self.moment(index, time_ns);
             }
             unborn = Some(Moment::Unborn);
@@ -53,12 +53,12 @@ impl<'a> ProcessesAt<'a> {
     /// The thread with this entity id: a leader, or another one; `None` if it is not known.
     #[must_use]
     pub fn thread(self, entity_id: u32) -> Option<ThreadInfo<'a>> {
-        if let Some((_, (version, _))) = self.find(entity_id) {
+        if let Some((_, version)) = self.find(entity_id) {
             return Some(self.leader(version));
         }
         let index = self.store.threads.by_id.at(entity_id, self.seq)?;
         let thread = self.store.threads.get(index);
-        let (version, _) = self.known(thread.process)?;
+        let version = self.known(thread.process)?;
         self.other_thread(thread, version)
     }
 
@@ -66,11 +66,11 @@ impl<'a> ProcessesAt<'a> {
     /// unknown process.
     #[must_use]
     pub fn threads(self, process_entity_id: u32) -> Vec<ThreadInfo<'a>> {
-        let Some((index, (version, _))) = self.find(process_entity_id) else {
+        let Some((index, version)) = self.find(process_entity_id) else {
             return Vec::new();
         };
         let table = &self.store.table;
-        let head = table.threads.until(table.get(index).threads, self.seq);
+        let head = table.threads.until(table.threads_of(index), self.seq);
         let others = table
             .threads
             .back(head)
@@ -89,69 +89,61 @@ impl<'a> ProcessesAt<'a> {
 
     /// The process that an entity id means, and what is known of it.
     #[inline]
-    fn find(self, entity_id: u32) -> Option<(Index, (&'a Version, &'a Identity))> {
+    fn find(self, entity_id: u32) -> Option<(Index, &'a Version)> {
         let index = self.store.by_id.at(entity_id, self.seq)?;
         Some((index, self.known(index)?))
     }
 
     /// What is known about a process; `None` if it is not known.
     #[inline]
-    fn known(self, index: Index) -> Option<(&'a Version, &'a Identity)> {
-        let table = &self.store.table;
-        let head = table.versions.until(table.get(index).versions, self.seq);
-        let version = &table.versions.get(head)?.value;
-        Some((version, table.identity(version)?))
+    fn known(self, index: Index) -> Option<&'a Version> {
+        self.store.table.at(index, self.seq)
     }
 
     pub(super) fn info(self, index: Index) -> Option<ProcessInfo<'a>> {
-        let (version, identity) = self.known(index)?;
-        Some(self.describe(version, identity))
+        Some(self.describe(self.known(index)?))
     }
 
     #[inline]
-    fn describe(self, version: &'a Version, identity: &'a Identity) -> ProcessInfo<'a> {
-        let table = &self.store.table;
+    fn describe(self, version: &'a Version) -> ProcessInfo<'a> {
+        let (facts, values) = (&version.facts, &self.store.table.values);
         // Whom something that is known mentions is known, too.
-        let id = |index: Index| table.id_at(index, self.seq);
-        let (image, setting, exit) = (table.image(version), table.setting(version), table.exit(version));
+        let id = |index: Index| Some(self.known(index)?.facts.id);
+        let (look, setting, exit) = (values.look(facts), values.setting(facts), values.exit(facts));
         let over = exit.ns.is_some();
         ProcessInfo {
-            entity_id: identity.id,
-            parent_entity_id: identity.parent.and_then(id),
-            adopted_by: identity.adopted_by.and_then(id),
-            host_pid: identity.host_pid,
-            pid: identity.pid.into(),
-            host_ppid: identity.host_ppid.into(),
-            ppid: identity.ppid.into(),
-            name: table.name(version),
-            exec_name: table.texts.get(image.exec_name),
-            exe: table.texts.get(image.path),
-            exe_file: image.file,
-            start_ns: identity.started(),
+            entity_id: facts.id,
+            parent_entity_id: facts.parent.and_then(id),
+            adopted_by: setting.adopted_by.and_then(id),
+            host_pid: facts.host_pid,
+            pid: facts.pid.into(),
+            host_ppid: facts.host_ppid.into(),
+            ppid: facts.ppid.into(),
+            name: values.texts.get(look.name),
+            exec_name: values.texts.get(look.exec_name),
+            exe: values.texts.get(look.path),
+            exe_file: look.file,
+            start_ns: facts.start_ns.known(),
             exit_ns: exit.ns,
             leader_exit_ns: exit.leader_ns,
             exit_code: exit.code.filter(|_| over),
             exit_signal: exit.signal.filter(|_| over),
-            uid: setting.uid,
-            gid: setting.gid,
-            container_id: table.texts.get(setting.container),
-            inferred: identity.inferred,
+            uid: setting.uid.into(),
+            gid: setting.gid.into(),
+            container_id: values.texts.get(setting.container),
+            inferred: setting.inferred,
         }
     }
 
     fn moment(self, index: Index, time_ns: u64) -> Option<Moment<'a>> {
         let table = &self.store.table;
-        let head = table.get(index).versions;
-        let by_then = table.versions.latest(head, |entry| {
-            entry.seq <= self.seq && entry.value.time_ns() <= time_ns
+        let latest = self.known(index)?;
+        let version = table.latest(index, |version| {
+            version.seq.get() <= self.seq && version.time_ns.get() <= time_ns
         });
-        let entry = table
-            .versions
-            .get(by_then)
-            .or_else(|| table.versions.first(head))?;
-        let mut process = self.describe(&entry.value, table.identity(&entry.value)?);
+        let mut process = self.describe(version.unwrap_or_else(|| table.first(index)));
         // An exit can come before other events that happened earlier.
-        let Exit { ns, leader_ns, .. } = table.exit(self.known(index)?.0);
+        let Exit { ns, leader_ns, .. } = table.values.exit(&latest.facts);
         process.exit_ns = ns.filter(|ns| *ns <= time_ns);
         process.leader_exit_ns = leader_ns.filter(|ns| *ns <= time_ns);
         if process.exit_ns.is_none() {
@@ -164,19 +156,19 @@ impl<'a> ProcessesAt<'a> {
     }
 
     fn leader(self, version: &'a Version) -> ThreadInfo<'a> {
-        let table = &self.store.table;
-        let facts = table.unpack(version);
+        let (facts, values) = (&version.facts, &self.store.table.values);
+        let (setting, exit) = (values.setting(facts), values.exit(facts));
         ThreadInfo {
             entity_id: facts.id,
             process_entity_id: facts.id,
             host_tid: facts.host_pid,
-            tid: facts.pid,
+            tid: facts.pid.into(),
             host_pid: facts.host_pid,
-            name: table.name(version),
-            start_ns: facts.start_ns,
-            exit_ns: facts.exit.leader_ns.or(facts.exit.ns),
-            uid: facts.setting.uid,
-            gid: facts.setting.gid,
+            name: values.texts.get(values.look(facts).name),
+            start_ns: facts.start_ns.known(),
+            exit_ns: exit.leader_ns.or(exit.ns),
+            uid: setting.uid.into(),
+            gid: setting.gid.into(),
         }
     }
 
@@ -188,7 +180,7 @@ impl<'a> ProcessesAt<'a> {
             entity_id: thread.id,
             host_tid: thread.host_tid,
             tid: thread.tid.into(),
-            name: self.store.table.texts.get(thread.name),
+            name: self.store.table.values.texts.get(thread.name),
             start_ns: (thread.start_ns != 0).then_some(thread.start_ns),
             exit_ns: (thread.exit_seq <= self.seq && thread.exited()).then_some(thread.exit_ns),
             ..process
@@ -215,7 +207,7 @@ impl DataStore for ProcessesAt<'_> {
 impl stores::ProcessStore for ProcessesAt<'_> {
     fn get_process(&self, entity_id: u32) -> Result<ProcessInfo<'_>, StoreError> {
         match self.find(entity_id) {
-            Some((_, (version, identity))) => Ok(self.describe(version, identity)),
+            Some((_, version)) => Ok(self.describe(version)),
             None => {
                 let entity = Entity::Process(entity_id);
                 Err(StoreError::not_found(Store::Process, "get_process", entity))
@@ -235,9 +227,7 @@ impl stores::ProcessStore for ProcessesAt<'_> {
         let Some((parent, _)) = self.find(entity_id) else {
             return Ok(Vec::new());
         };
-        let table = &self.store.table;
-        let head = table.children.until(table.get(parent).children, self.seq);
-        let mut indexes: Vec<_> = table.children.back(head).map(|entry| entry.value).collect();
+        let mut indexes: Vec<_> = self.store.table.children(parent, self.seq).collect();
         indexes.sort_unstable();
         indexes.dedup();
         Ok(sorted(indexes.into_iter().filter_map(|index| self.info(index))))
@@ -251,11 +241,11 @@ impl stores::ProcessStore for ProcessesAt<'_> {
         while let Some(index) = next
             && infos.len() < max_depth
             && !visited.contains(&index)
-            && let Some((version, identity)) = self.known(index)
+            && let Some(version) = self.known(index)
         {
             visited.push(index);
-            infos.push(self.describe(version, identity));
-            next = identity.parent;
+            infos.push(self.describe(version));
+            next = version.facts.parent;
         }
         Ok(infos)
     }

@@ -61,6 +61,8 @@ pub(crate) struct Row {
     pub(crate) code: Option<i32>,
     pub(crate) leader_exit: Option<u64>,
     pub(crate) complete: bool,
+    /// Another one has its pid.
+    pub(crate) presumed: bool,
     pub(crate) last_exit: u64,
     pub(crate) inferred: bool,
     pub(crate) forgotten: bool,
@@ -87,6 +89,10 @@ pub(crate) struct Now {
     threads_by_id: BTreeMap<u32, Vec<usize>>,
     retention: Option<u64>,
     swept: u64,
+    /// Events since then.
+    events: usize,
+    /// When it is.
+    time: u64,
 }
 
 impl Now {
@@ -104,6 +110,8 @@ impl Now {
     }
 
     pub(crate) fn apply(&mut self, fact: &Fact) {
+        self.time = fact.time;
+        self.events += 1;
         match &fact.what {
             What::Fork { parent, child } => self.fork(*parent, *child, fact.uid),
             What::Clone {
@@ -127,10 +135,12 @@ impl Now {
                 let row = &mut self.rows[row];
                 if !row.complete && row.leader_exit.is_some_and(|exit| exit < fact.time) {
                     (row.exit, row.leader_exit, row.code) = (None, None, None);
+                    row.presumed = false;
                 }
             }
             What::Exit { task, complete, code } => {
                 let row = self.actor(*task, fact.uid);
+                self.learn_exit(row);
                 let news = self.rows[row].leader_exit.is_none();
                 if news {
                     self.rows[row].leader_exit = Some(fact.time);
@@ -146,6 +156,9 @@ impl Now {
                 let row = self.find(process.0, entity_id(process.0, process.1), None);
                 self.rows[row].inferred = false;
                 self.rows[row].uid = Some(fact.uid);
+                if *complete {
+                    self.learn_exit(row);
+                }
                 let thread = self.thread(row, *thread);
                 let news = self.threads[thread].exit.is_none();
                 self.threads[thread].exit.get_or_insert(fact.time);
@@ -179,6 +192,30 @@ impl Now {
         }
     }
 
+    /// It ends as it is told, and not as it was presumed.
+    fn learn_exit(&mut self, row: usize) {
+        let row = &mut self.rows[row];
+        if row.presumed {
+            (row.exit, row.leader_exit, row.code) = (None, None, None);
+            (row.complete, row.presumed, row.last_exit) = (false, false, 0);
+        }
+    }
+
+    /// Another one has its pid.
+    fn presume_ended(&mut self, row: usize) {
+        if self.rows[row].exit.is_some() || self.time == 0 {
+            return;
+        }
+        for thread in self.threads.iter_mut().filter(|thread| thread.process == row) {
+            thread.exit = thread.exit.or(Some(self.time));
+        }
+        let row = &mut self.rows[row];
+        row.presumed = true;
+        row.leader_exit = row.leader_exit.or(Some(self.time));
+        row.last_exit = row.last_exit.max(self.time);
+        row.exit = Some(row.last_exit);
+    }
+
     /// An exit of one of its threads.
     fn end(&mut self, row: usize, time: u64, news: bool, complete: bool, code: i32) {
         let alive = self
@@ -193,7 +230,7 @@ impl Now {
             }
             row.last_exit = row.last_exit.max(time);
         }
-        let over = row.complete || row.leader_exit.is_some() && !alive;
+        let over = row.complete || row.presumed || row.leader_exit.is_some() && !alive;
         row.exit = over.then_some(row.last_exit);
     }
 
@@ -213,7 +250,7 @@ impl Now {
             exit: None,
             forgotten: false,
         });
-        if !self.rows[process].complete {
+        if !self.rows[process].complete && !self.rows[process].presumed {
             self.rows[process].exit = None;
         }
         self.threads.len() - 1
@@ -263,7 +300,10 @@ impl Now {
         let Row { pid, start, .. } = self.rows[row];
         let started_later = |other: &usize| self.rows[*other].start > start;
         if !self.by_pid.get(&pid).is_some_and(started_later) {
-            self.by_pid.insert(pid, row);
+            let former = self.by_pid.insert(pid, row);
+            if let Some(former) = former.filter(|former| *former != row && start.is_some()) {
+                self.presume_ended(former);
+            }
         }
     }
 
@@ -282,10 +322,11 @@ impl Now {
     fn sweep(&mut self, time: u64) {
         let Some(retention) = self.retention else { return };
         let stretch = time / (retention / 8);
-        if stretch <= self.swept {
+        let threads = self.threads.iter().filter(|thread| !thread.forgotten);
+        if stretch <= self.swept || self.events * 16 < self.known() + threads.count() {
             return;
         }
-        self.swept = stretch;
+        (self.swept, self.events) = (stretch, 0);
         let horizon = time.saturating_sub(retention);
         let mut kept: BTreeSet<usize> = (0..self.rows.len())
             .filter(|row| {

@@ -313,3 +313,42 @@ fn endless_histories_are_asked_in_little_time() {
         assert_eq!(stores.at(seq, 0).executable_path(id(C)), Some(path.as_str()));
     }
 }
+
+#[test]
+fn a_process_whose_pid_is_used_again_has_ended() {
+    let again = (C.0, C.1 + 5 * SECOND);
+    let reuse = [
+        fork(at(1), P, C),
+        clone(at(1), C, P, T),
+        fork(at(6), P, again),
+        exec(at(7), again, "/bin/b"),
+    ];
+    let stores = told(&reuse);
+    let end = |seq, of| {
+        let view = stores.at(seq, 0);
+        view.processes().get_process(id(of)).expect("known").exit_ns
+    };
+    assert_eq!((end(1, C), end(2, C)), (None, Some(B + 6 * SECOND)));
+    assert_eq!(end(3, again), None);
+    let threads = stores.processes().at(3, 0).threads(id(C));
+    assert!(
+        threads
+            .iter()
+            .all(|thread| thread.exit_ns == Some(B + 6 * SECOND))
+    );
+
+    // Its own exit is told late: that counts, and how it ended.
+    let late = exit(at(5), C).set("exit_code", 3).set("process_group_exit", true);
+    let told_late: Vec<_> = reuse.into_iter().chain([late]).collect();
+    last(&told_late, C, |old| {
+        assert_eq!((old.exit_ns, old.exit_code), (Some(B + 5 * SECOND), Some(3)));
+    });
+    assert_eq!(exit_ns(&told_late, again), None);
+}
+
+#[test]
+fn a_process_lives_on_when_an_older_one_of_its_pid_is_told_of_late() {
+    let older = (C.0, C.1 - SECOND);
+    let events = [fork(at(2), P, C), fork(at(1), P, older)];
+    assert_eq!(exit_ns(&events, C), None);
+}
