@@ -15,9 +15,9 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
 use crate::manifest::{SeqRange, TOOL, TimeRange, join};
-use crate::{Error, Table, files};
+use crate::{Error, Table, WriterOptions, files};
 
-/// Rows of a row group. Small ones prune well and give many parallel tasks; larger ones compress no better.
+/// Rows of a row group, unless told otherwise.
 pub(crate) const ROW_GROUP_ROWS: usize = 64 * 1024;
 
 /// A file being written: rows go in, a [`Finished`] comes out.
@@ -57,11 +57,11 @@ impl PartWriter {
         table: Table,
         schema: &SchemaRef,
         scratch: &Path,
-        compression: i32,
+        options: &WriterOptions,
     ) -> Result<Self, Error> {
         let temporary = scratch.join(format!("{}.parquet.tmp", table.to_string().replace('/', ".")));
         let file = files::create(&temporary)?;
-        let properties = properties(&table, schema, compression);
+        let properties = properties(&table, schema, options);
         let writer = ArrowWriter::try_new(Hashing::new(file), Arc::clone(schema), Some(properties))
             .map_err(|error| parquet_error(&temporary, error))?;
         Ok(Self {
@@ -142,12 +142,12 @@ impl Finished {
 }
 
 /// How the columns of a table are written.
-fn properties(table: &Table, schema: &Schema, compression: i32) -> WriterProperties {
-    let level = ZstdLevel::try_new(compression).unwrap_or_default();
+fn properties(table: &Table, schema: &Schema, options: &WriterOptions) -> WriterProperties {
+    let level = ZstdLevel::try_new(options.compression).unwrap_or_default();
     let mut properties = WriterProperties::builder()
         .set_created_by(TOOL.to_owned())
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        .set_max_row_group_row_count(Some(options.row_group_rows.clamp(1, ROW_GROUP_ROWS)));
     // Numbers that grow from row to row: differences are small.
     let growing: &[&str] = match table {
         Table::Events(_) => &[columns::SEQ, columns::TIMESTAMP],

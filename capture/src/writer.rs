@@ -16,7 +16,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::journal::{self, Counters, JournalPolicy, JournalWriter};
 use crate::manifest::{Header, MANIFEST, Manifest, Part, SeqRange, State, TimeRange, chain, hex};
-use crate::part::PartWriter;
+use crate::part::{PartWriter, ROW_GROUP_ROWS};
 use crate::stores::{self, Keeper};
 use crate::{Error, Loss, Table, files, loss_schema};
 
@@ -34,6 +34,9 @@ pub struct WriterOptions {
     pub segment_bytes: u64,
     /// … or when it is this old.
     pub segment_time: Option<Duration>,
+    /// The most rows of a row group, 1 to 65,536: what a reader decodes at a time. Small ones prune well and give many parallel tasks;
+    /// larger ones compress no better.
+    pub row_group_rows: usize,
     /// zstd level, 1 to 22.
     pub compression: i32,
     /// Replace a capture that is in the way. Nothing but a capture is ever replaced.
@@ -47,6 +50,7 @@ impl Default for WriterOptions {
             segment_rows: 1_000_000,
             segment_bytes: 256 << 20,
             segment_time: None,
+            row_group_rows: ROW_GROUP_ROWS,
             compression: 1,
             overwrite: false,
         }
@@ -386,7 +390,7 @@ impl OpenSegment {
             journal.add(table, &schema, rows)?;
         }
         if !self.parts.contains_key(table) {
-            let writer = PartWriter::create(table.clone(), &schema, &self.scratch, options.compression)?;
+            let writer = PartWriter::create(table.clone(), &schema, &self.scratch, options)?;
             self.parts.insert(table.clone(), writer);
         }
         match self.parts.get_mut(table) {

@@ -1,6 +1,6 @@
 //! What filters mean, as plainly as it can be said: each filter is taken apart and tried on the message of the event.
 
-use detectors_api::catalogue::{FieldType, catalogue};
+use detectors_api::catalogue::FieldType;
 use detectors_api::event::RecordedEvent;
 use detectors_api::proto::event_value::Value;
 
@@ -19,8 +19,13 @@ pub(crate) fn field(filter: &str) -> &str {
     split(filter).0
 }
 
-/// Whether the event passes all filters.
-pub(crate) fn passes(event: &RecordedEvent, data: &[String], scope: &[String]) -> bool {
+/// Whether an event whose fields are declared to have types passes all filters.
+pub(crate) fn passes(
+    event: &RecordedEvent,
+    declared: &dyn Fn(&str) -> Option<FieldType>,
+    data: &[String],
+    scope: &[String],
+) -> bool {
     let passes_all = |filters: &[String], same: fn(&str) -> &str, value: &dyn Fn(&str) -> Option<Got>| {
         filters.iter().all(|filter| {
             let name = same(field(filter));
@@ -37,7 +42,9 @@ pub(crate) fn passes(event: &RecordedEvent, data: &[String], scope: &[String]) -
         .partition(|filter| ["container", "host", "not-container"].contains(&field(filter)));
     places.iter().all(|filter| in_place(event, filter))
         && passes_all(&others, alias, &|name| scope_value(event, name))
-        && passes_all(data, |name| name, &|name| data_value(event, name))
+        && passes_all(data, |name| name, &|name| {
+            data_value(event, declared(name)?, name)
+        })
 }
 
 fn split(filter: &str) -> (&str, &str, &str) {
@@ -138,8 +145,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 /// What the event has in a field, if it is of the declared kind.
-fn data_value(event: &RecordedEvent, name: &str) -> Option<Got> {
-    let declared = catalogue().get(&event.event.name)?.field(name)?.field_type?;
+fn data_value(event: &RecordedEvent, declared: FieldType, name: &str) -> Option<Got> {
     let value = event
         .event
         .data

@@ -17,7 +17,7 @@ use detectors_stores::Stores;
 use proptest::prelude::*;
 
 use crate::events::{data_filters, recording, scope_filters};
-use crate::naive;
+use crate::{naive, passes};
 
 /// The filters of one requirement.
 type Requirement = (Vec<String>, Vec<String>);
@@ -194,7 +194,7 @@ proptest! {
         let mut expected = Vec::new();
         for (seq, event) in (1_u64..).zip(&recorded) {
             for (number, requirements) in detectors.iter().enumerate() {
-                if requirements.iter().any(|(data, scope)| naive::passes(event, data, scope)) {
+                if requirements.iter().any(|(data, scope)| passes(event, data, scope)) {
                     expected.push((seq, format!("T-{number:03}")));
                 }
             }
