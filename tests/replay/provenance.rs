@@ -148,7 +148,7 @@ fn whatever_decides_on_the_detectors_is_in_their_digest() {
     let rule = rules.join("rule.yaml");
     let write = |path: &str| {
         let text = format!(
-            "id: ACME-1\nproduced_event:\n  name: acme\n  version: 1.0.0\n  description: a test\nrequirements:\n  events:\n    - name: openat\n      \
+            "type: detector\nid: ACME-1\nproduced_event:\n  name: acme\n  version: 1.0.0\n  description: a test\nrequirements:\n  events:\n    - name: openat\n      \
              data_filters:\n        - pathname={path}\n"
         );
         std::fs::write(&rule, text).expect("written");

@@ -10,6 +10,7 @@ use crate::support::{found, make, make_with, recorded, said};
 
 /// Finds every event of two types, and says which file and which process it was.
 const EVERYTHING: &str = "\
+type: detector
 id: ACME-1
 produced_event:
   name: seen
@@ -249,19 +250,9 @@ fn a_range_of_a_restricted_run_is_part_of_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let capture = directory.path().join("generated.tcap");
     make(&capture, 12_000);
+    let restricted = ["--where", "processorId>=4", "--where", "container"];
     let lines = |more: &[&str]| {
-        let arguments: Vec<_> = [
-            "--where",
-            "uid!=0",
-            "--container",
-            "service-1",
-            "--container",
-            "service-3",
-        ]
-        .iter()
-        .chain(more)
-        .copied()
-        .collect();
+        let arguments: Vec<_> = restricted.iter().chain(more).copied().collect();
         text(&capture, &arguments)
     };
     let all = lines(&[]);
