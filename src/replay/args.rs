@@ -99,7 +99,7 @@ Look at a part of it:
   tracee-cap replay incident.tcap --from 2026-05-01T12:00 --to +10m
   tracee-cap replay incident.tcap --event 'security_file_*,@proc' --container web
   tracee-cap replay incident.tcap --process-tree 4711 --where uid=0
-  tracee-cap replay incident.tcap --where 'pathname=/etc/*' --where 'workload.process.host_pid > 1000u'
+  tracee-cap replay incident.tcap --where uid=0 --where 'workload.process.pid > 999u'
 
 In scripts:
   tracee-cap replay incident.tcap --fail-on high --provenance run.json -w detections.ndjson

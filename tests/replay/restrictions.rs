@@ -30,6 +30,7 @@ output:
 ";
 
 const START: u64 = 1_767_225_600_000_000_000;
+const SECOND: u64 = 1_000_000_000;
 const WEB: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 const DATABASE: &str = "deadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
 
@@ -153,10 +154,10 @@ fn family() -> Scene {
     };
     let (shell, script, reader, other, again) = (
         (100, START),
-        (200, START + 1000),
-        (300, START + 2000),
-        (400, START + 3000),
-        (200, START + 9000),
+        (200, START + SECOND),
+        (300, START + 2 * SECOND),
+        (400, START + 3 * SECOND),
+        (200, START + 9 * SECOND),
     );
     let open = |path: &str, who: (u32, u64)| open(path).process(who.0, who.1);
     Scene::new(&[
@@ -190,8 +191,8 @@ fn a_process_comes_with_its_descendants() {
         code == 0 && text.contains("2 processes were 200, and all are meant"),
         "{text}"
     );
-    assert!(text.contains("since 2026-01-01T00:00:00.000001000Z"), "{text}");
-    let script = detectors_api::entity::entity_id(200, START + 1000);
+    assert!(text.contains("since 2026-01-01T00:00:01.000000000Z"), "{text}");
+    let script = detectors_api::entity::entity_id(200, START + SECOND);
     let root = format!("entity:{script}");
     assert_eq!(scene.seen(&["--process-tree", &root]), ["/reader", "/script"]);
     let (text, code) = scene.said(&["--process-tree", "4711"]);
