@@ -61,6 +61,20 @@ fn set_the_stage(directory: &Path) {
         .output()
         .expect("it runs");
     std::fs::write(directory.join("rules/rule.yaml"), rule.stdout).expect("written");
+    // What the rules find now is what is expected.
+    let found = tracee_cap()
+        .args([
+            "replay",
+            "incident.tcap",
+            "--detectors",
+            "./rules",
+            "-o",
+            "ndjson",
+        ])
+        .current_dir(directory)
+        .output()
+        .expect("it runs");
+    std::fs::write(directory.join("expected.ndjson"), found.stdout).expect("written");
 }
 
 /// Some options, in the order of the help.
