@@ -45,6 +45,15 @@ fn captures_are_looked_at_one_after_the_other() {
         .filter_map(|capture| capture["detections"].as_u64())
         .sum();
     assert_eq!(run["output"]["detections"], found);
+    let table = |more: &[&str]| {
+        let arguments: Vec<_> = more.iter().chain(&["-o", "table"]).copied().collect();
+        String::from_utf8(replayed(&b, &arguments)).expect("text")
+    };
+    let both = table(&[&a_text]);
+    for name in ["CAPTURE", "a.tcap", "b.tcap"] {
+        assert!(both.contains(name), "{both}");
+    }
+    assert!(!table(&[]).contains("CAPTURE"), "there is only one");
     // One array, whatever it was found in.
     let array: Vec<Value> =
         serde_json::from_slice(&replayed(&b, &[&a_text, "-o", "json"])).expect("an array");

@@ -76,6 +76,8 @@ impl Roster {
 /// The capture that detections were found in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
+    /// Its path, as given: tells several captures of a run apart for people. Only tables show it.
+    pub path: String,
     /// Its id.
     pub id: String,
     /// Its digest: the last value of its hash chain, in hexadecimal.
@@ -90,6 +92,7 @@ impl From<&CaptureReader> for Capture {
     fn from(reader: &CaptureReader) -> Self {
         let manifest = reader.manifest();
         Self {
+            path: reader.path().display().to_string(),
             id: manifest.header.capture_id.clone(),
             digest: manifest.digest(),
             state: reader.state().as_str().to_owned(),

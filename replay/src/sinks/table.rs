@@ -9,35 +9,50 @@ use detectors_api::proto;
 use detectors_engine::Detection;
 
 use super::words::{brief, cut, printable, severity_name};
-use super::{Ending, Sink};
+use super::{Capture, Ending, Sink};
 
-/// A table, made when everything that it shows is known.
+/// A table, made when everything that it shows is known. It names the captures, if there are several.
 #[derive(Debug)]
 pub(super) struct Rows {
     width: Option<u16>,
-    /// Detections that wait: the widths of columns depend on all of them.
-    held: Vec<proto::Event>,
+    /// Paths of the captures so far.
+    captures: Vec<String>,
+    /// Detections that wait, each with the number of captures until then: the widths of columns depend on all of them.
+    held: Vec<(usize, proto::Event)>,
 }
 
 impl Rows {
     pub(super) fn new(width: Option<u16>) -> Self {
         Self {
             width,
+            captures: Vec::new(),
             held: Vec::new(),
         }
     }
 }
 
 impl Sink for Rows {
+    fn capture(&mut self, capture: &Capture) {
+        self.captures.push(printable(&capture.path));
+    }
+
     fn detection(&mut self, detection: Detection, _: &mut Vec<u8>) -> io::Result<()> {
-        self.held.push(detection.event);
+        self.held.push((self.captures.len(), detection.event));
         Ok(())
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) {
-        if !self.held.is_empty() {
-            out.extend_from_slice(table(&mem::take(&mut self.held), self.width).as_bytes());
+        let held = mem::take(&mut self.held);
+        if held.is_empty() {
+            return;
         }
+        let several = self.captures.len() > 1;
+        let rows = held.iter().map(|(number, detection)| {
+            let capture = number.checked_sub(1).and_then(|place| self.captures.get(place));
+            let capture = capture.cloned().unwrap_or_default();
+            (several.then_some(capture), detection)
+        });
+        out.extend_from_slice(rendered(several, rows, self.width).as_bytes());
     }
 
     fn end(&mut self, _: &Ending, out: &mut Vec<u8>) -> io::Result<()> {
@@ -51,24 +66,35 @@ impl Sink for Rows {
 /// `width` is that of the terminal in columns; `None` lets rows be as long as they need.
 #[must_use]
 pub fn table<'a>(detections: impl IntoIterator<Item = &'a proto::Event>, width: Option<u16>) -> String {
+    let rows = detections.into_iter().map(|detection| (None, detection));
+    rendered(false, rows, width)
+}
+
+/// The table; the capture of each row comes first, if there are `several`.
+fn rendered<'a>(
+    several: bool,
+    rows: impl Iterator<Item = (Option<String>, &'a proto::Event)>,
+    width: Option<u16>,
+) -> String {
+    let titles = [
+        "TIME (UTC)",
+        "SEVERITY",
+        "DETECTION",
+        "PROCESS",
+        "EVENT",
+        "ANCESTRY",
+    ];
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([
-            "TIME (UTC)",
-            "SEVERITY",
-            "DETECTION",
-            "PROCESS",
-            "EVENT",
-            "ANCESTRY",
-        ]);
+        .set_header(several.then_some("CAPTURE").into_iter().chain(titles));
     match width {
         Some(width) => table.set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
-    for detection in detections {
-        table.add_row(row(detection));
+    for (capture, detection) in rows {
+        table.add_row(capture.into_iter().chain(row(detection)));
     }
     // Trailing blanks only make output harder to compare.
     table

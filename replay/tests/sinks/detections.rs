@@ -175,6 +175,7 @@ pub(crate) fn text(bytes: Vec<u8>) -> String {
 /// The capture that everything is found in.
 pub(crate) fn capture() -> Capture {
     Capture {
+        path: "web-1.tcap".to_owned(),
         id: "7d4f8a52-0c66-4f5e-9f6e-0a5f2d9e4c11".to_owned(),
         digest: "d1ce".repeat(16),
         state: "closed".to_owned(),
