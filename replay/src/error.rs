@@ -11,18 +11,16 @@ pub enum Error {
     /// The state around events could not be rebuilt.
     #[error("the stores cannot be rebuilt from the capture")]
     Stores(#[from] FoldError),
-    /// The stores begin after what the run needs of them; see [`stores_for`](crate::stores_for).
-    #[error("the stores begin at event {settled}, but the run needs them from event {wanted} on")]
-    LateStores {
-        /// Where they begin.
-        settled: u64,
-        /// Where they should.
-        wanted: u64,
-    },
     /// Detections could not be compared with the expected ones.
     #[error(transparent)]
     Expected(#[from] crate::ExpectError),
     /// Detections could not be written.
     #[error("cannot write the detections")]
     Output(#[from] std::io::Error),
+    /// Threads could not be started.
+    #[error("cannot start threads")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+    /// The run was ended from outside.
+    #[error("the run was cancelled")]
+    Cancelled,
 }

@@ -9,7 +9,6 @@ use detectors_api::event::EventBatch;
 use detectors_engine::Engine;
 use detectors_stores::Stores;
 
-use crate::run::shown;
 use crate::sinks::Written;
 use crate::{Error, Writer, detection_rows};
 
@@ -41,7 +40,8 @@ impl<W: Write> LiveDetection<W> {
     }
 
     fn feed(&mut self, batches: &[EventBatch], stores: &Stores) -> Result<Vec<RecordBatch>, Error> {
-        let detections = shown(self.engine.process(batches, stores), &self.hidden);
+        let mut detections = self.engine.process(batches, stores);
+        detections.retain(|detection| !self.hidden.contains(&*detection.detector_id));
         if detections.is_empty() {
             return Ok(Vec::new());
         }

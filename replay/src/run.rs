@@ -1,50 +1,179 @@
 //! Running detectors over a capture.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use capture::CaptureReader;
-use detectors_api::event::EventBatch;
-use detectors_engine::{Detection, Engine};
-use detectors_stores::Stores;
-use rayon::prelude::*;
+use detectors_engine::{Detection, Engine, Purpose};
+use detectors_stores::Input;
 
-use crate::Error;
+use crate::executor::Executor;
+use crate::executor::feed::Feed;
+use crate::executor::state::State;
+use crate::{Error, Gap, Plan};
 
 /// Which events of a capture to run over, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Sequence numbers of the events to look at. Stores know what happened before.
     pub seq: RangeInclusive<u64>,
+    /// Only events of these types are given to detectors, and read for them; all that they ask for, if `None`.
+    pub events: Option<BTreeSet<String>>,
+    /// Ids of detectors whose detections are not handed on: they run because others consume them.
+    pub hidden: BTreeSet<String>,
+    /// Number of threads; one for each CPU, if 0. Changes speed, never the result.
+    pub threads: usize,
     /// The most events of a batch. Changes speed and memory, never the result.
     pub batch_size: usize,
     /// The most events of a window, which is what is in memory at a time. Changes speed and memory, never the result.
     pub window: u64,
-    /// Ids of detectors whose detections are not handed on: they run because others consume them.
-    pub hidden: BTreeSet<String>,
+    /// Set to true, it ends the run with [`Error::Cancelled`].
+    pub cancel: Option<Arc<AtomicBool>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             seq: 0..=u64::MAX,
+            events: None,
+            hidden: BTreeSet::new(),
+            threads: 0,
             batch_size: 65_536,
             window: 1_000_000,
-            hidden: BTreeSet::new(),
+            cancel: None,
         }
     }
 }
 
-/// The sequence number for which [`run`] wants the stores of a capture ([`CaptureReader::stores`]): the first of the range;
-/// but if a detector remembers something of this capture, the first of the capture, because what it remembers depends on all
-/// events before the range.
-#[must_use]
-pub fn stores_for(reader: &CaptureReader, engine: &Engine, options: &Options) -> u64 {
-    let from = *options.seq.start();
-    if remembers(reader, engine) {
-        from.min(first(reader))
-    } else {
-        from
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Events in the row groups that have been read.
+    pub rows: u64,
+    /// Events in all row groups that are to be read.
+    pub of: u64,
+    /// Detections so far.
+    pub detections: u64,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The engine, for its counts. Its detectors are closed.
+    pub engine: Engine,
+    /// What could not be read, in order.
+    pub gaps: Vec<Gap>,
+    /// The events of the range by type, of the types that detectors asked for.
+    pub reads: BTreeMap<String, ReadCount>,
+    /// Where the time went.
+    pub stages: Stages,
+}
+
+/// What was read of an event type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadCount {
+    /// Events in the range.
+    pub events: u64,
+    /// Those that some detector wanted.
+    pub selected: u64,
+}
+
+/// Where the time of a run went. The stages overlap, and reading uses several threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// Reading row groups and selecting what detectors want of them.
+    pub reading: Duration,
+    /// Detectors, with the stores that they ask.
+    pub detecting: Duration,
+    /// Folding events into the stores; a part of detecting.
+    pub folding: Duration,
+}
+
+/// A run that has been planned.
+#[derive(Debug)]
+pub struct Replay {
+    reader: CaptureReader,
+    options: Options,
+    executor: Executor,
+}
+
+impl Replay {
+    /// Plans a run of `engine` over `reader`'s capture. Stores are told what the capture has, and `inputs`.
+    ///
+    /// What happened before the range goes into the stores, and into the states of stateful detectors, so that the detections
+    /// are those that a run over the whole capture finds in the range.
+    ///
+    /// # Errors
+    /// If what the capture keeps for stores cannot be read.
+    pub fn plan(
+        reader: &CaptureReader,
+        engine: Engine,
+        inputs: Vec<Input>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let (from, to) = (*options.seq.start(), *options.seq.end());
+        let only = options.events.as_ref();
+        let mut feeds = Vec::new();
+        let mut windows = Vec::new();
+        let mut add = |purpose, range: RangeInclusive<u64>| -> Result<(), Error> {
+            let selector = engine.selector(purpose);
+            let feed = Feed::new(reader, purpose, selector, &range, only, options.batch_size)?;
+            windows.extend(
+                reader
+                    .windows(range, options.window)
+                    .map(|window| (feeds.len(), window)),
+            );
+            feeds.push(feed);
+            Ok(())
+        };
+        let mut begin = from;
+        // What was before the range only matters to what detectors remember.
+        if let Some(before) = from.checked_sub(1).filter(|_| remembers(reader, &engine)) {
+            begin = first(reader).min(from);
+            add(Purpose::WarmUp, begin..=before)?;
+        }
+        add(Purpose::Detect, from..=to)?;
+        let state = State::new(reader, inputs, begin..=to, options.batch_size)?;
+        Ok(Self {
+            reader: reader.clone(),
+            executor: Executor {
+                engine,
+                state,
+                feeds,
+                windows,
+                gaps: BTreeSet::new(),
+                hidden: options.hidden.clone(),
+                cancel: options.cancel.clone(),
+            },
+            options,
+        })
+    }
+
+    /// What the run would read, and why.
+    #[must_use]
+    pub fn explain(&self) -> Plan {
+        Plan::new(&self.reader, &self.options, &self.executor)
+    }
+
+    /// Runs, and hands detections to `sink`, in order. `progress` is told now and then how far it is, from any thread.
+    ///
+    /// # Errors
+    /// If the capture cannot be read for another reason than what is in it, `sink` fails, threads cannot be started, or the run
+    /// is cancelled.
+    pub fn run(
+        self,
+        sink: impl FnMut(Vec<Detection>) -> Result<(), Error> + Send,
+        progress: impl Fn(Progress) + Sync,
+    ) -> Result<Outcome, Error> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.options.threads)
+            .thread_name(|number| format!("replay-{number}"))
+            .build()
+            .map_err(Error::Threads)?;
+        pool.install(|| self.executor.run(sink, &progress))
     }
 }
 
@@ -61,99 +190,4 @@ fn remembers(reader: &CaptureReader, engine: &Engine) -> bool {
 fn first(reader: &CaptureReader) -> u64 {
     let mut ranges = reader.segments().iter().filter_map(|segment| segment.seq);
     ranges.next().map_or(0, |seq| seq.first)
-}
-
-/// Runs `engine` over `reader`'s capture and hands its detections to `sink`, in order. Gives back the engine, for its counts.
-///
-/// `stores` are the capture's for [`stores_for`], or for an earlier sequence number. What happened before the range goes into
-/// the stores, and into the states of stateful detectors, so that the detections are those that a run over the whole capture
-/// finds in the range. Events are read a window at a time, in parallel, on the current rayon pool. `progress` is told how many
-/// sequence numbers are done.
-///
-/// # Errors
-/// If the capture cannot be read, or `sink` fails, or `stores` begin too late for stateful detectors.
-pub fn run(
-    reader: &CaptureReader,
-    mut engine: Engine,
-    mut stores: Stores,
-    options: &Options,
-    mut sink: impl FnMut(Vec<Detection>) -> Result<(), Error>,
-    mut progress: impl FnMut(u64),
-) -> Result<Engine, Error> {
-    let for_stores = Stores::event_types();
-    let mut for_all = engine.subscribed_events();
-    for_all.extend(&for_stores);
-    for_all.sort_unstable();
-    for_all.dedup();
-    let for_all: Vec<String> = for_all.into_iter().map(str::to_owned).collect();
-    let mut for_memory = for_stores;
-    if remembers(reader, &engine) {
-        for_memory.extend(engine.warm_up_events());
-        for_memory.sort_unstable();
-        for_memory.dedup();
-    }
-    let for_memory: Vec<String> = for_memory.into_iter().map(str::to_owned).collect();
-
-    let (from, to) = (*options.seq.start(), *options.seq.end());
-    if stores.settled() > stores_for(reader, &engine, options) {
-        return Err(Error::LateStores {
-            settled: stores.settled(),
-            wanted: stores_for(reader, &engine, options),
-        });
-    }
-    // What happened before only matters to the stores, and to what detectors remember.
-    if let Some(before) = from.checked_sub(1) {
-        for window in reader.windows(stores.settled()..=before, options.window) {
-            let batches = read(reader, &for_memory, &window, options.batch_size)?;
-            let end = window.end().saturating_add(1);
-            stores.advance(&batches, end)?;
-            engine.warm_up(&batches, &stores);
-            stores.compact(end);
-            progress(*window.end());
-        }
-    }
-    for window in reader.windows(from..=to, options.window) {
-        let batches = read(reader, &for_all, &window, options.batch_size)?;
-        let end = window.end().saturating_add(1);
-        stores.advance(&batches, end)?;
-        sink(shown(engine.process(&batches, &stores), &options.hidden))?;
-        stores.compact(end);
-        progress(*window.end());
-    }
-    for warning in engine.close() {
-        tracing::warn!("{warning}");
-    }
-    Ok(engine)
-}
-
-/// The detections without those of the detectors `hidden`.
-pub(crate) fn shown(mut detections: Vec<Detection>, hidden: &BTreeSet<String>) -> Vec<Detection> {
-    if !hidden.is_empty() {
-        detections.retain(|detection| !hidden.contains(&*detection.detector_id));
-    }
-    detections
-}
-
-fn read(
-    reader: &CaptureReader,
-    types: &[String],
-    window: &RangeInclusive<u64>,
-    batch_size: usize,
-) -> Result<Vec<EventBatch>, Error> {
-    let tasks: Vec<_> = types
-        .par_iter()
-        .map(|event_type| {
-            reader
-                .scan(event_type)
-                .seq_range(window.clone())
-                .batch_size(batch_size)
-                .tasks()
-        })
-        .collect::<Result<_, _>>()?;
-    let batches: Vec<Vec<EventBatch>> = tasks
-        .into_par_iter()
-        .flatten_iter()
-        .map(|task| task.batches()?.collect::<Result<Vec<_>, _>>())
-        .collect::<Result<_, _>>()?;
-    Ok(batches.into_iter().flatten().collect())
 }

@@ -94,19 +94,16 @@ fn replay(reader: &CaptureReader, options: &replay::Options, builtin: Builtin) -
         .build();
     assert_eq!(built.refusals, []);
     let mut found = Vec::new();
-    let wanted = replay::stores_for(reader, &built.engine, options);
-    replay::run(
-        reader,
-        built.engine,
-        reader.stores(wanted).expect("the capture is whole"),
-        options,
-        |detections| {
-            found.extend(detections);
-            Ok(())
-        },
-        |_| {},
-    )
-    .expect("the capture is whole");
+    let outcome = replay::Replay::plan(reader, built.engine, Vec::new(), options.clone())
+        .and_then(|replay| {
+            let take = |detections| {
+                found.extend::<Vec<_>>(detections);
+                Ok(())
+            };
+            replay.run(take, |_| {})
+        })
+        .expect("the capture is whole");
+    assert_eq!(outcome.gaps, []);
     found
 }
 

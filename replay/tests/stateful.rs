@@ -165,20 +165,20 @@ fn recorded(
 
 fn replay(reader: &CaptureReader, threads: usize, options: &replay::Options) -> (Vec<Detection>, Engine) {
     let engine = engine();
-    let stores = reader
-        .stores(replay::stores_for(reader, &engine, options))
-        .expect("the capture is whole");
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let options = replay::Options {
+        threads,
+        ..options.clone()
+    };
     let mut found = Vec::new();
     let take = |detections| {
         found.extend::<Vec<_>>(detections);
         Ok(())
     };
-    let engine = pool
-        .expect("threads can be made")
-        .install(|| replay::run(reader, engine, stores, options, take, |_| {}))
+    let outcome = replay::Replay::plan(reader, engine, Vec::new(), options)
+        .and_then(|replay| replay.run(take, |_| {}))
         .expect("the capture is whole");
-    (found, engine)
+    assert_eq!(outcome.gaps, []);
+    (found, outcome.engine)
 }
 
 fn counts(engine: &Engine) -> Vec<Counts> {
@@ -284,25 +284,4 @@ fn what_is_forgotten_is_forgotten_from_anywhere() {
             "{id} forgot nothing, so this shows nothing"
         );
     }
-}
-
-#[test]
-fn stores_that_begin_too_late_are_refused() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (reader, ..) = recorded(&directory.path().join("x.tcap"), None, 700);
-    let latest = *reader
-        .keyframes()
-        .expect("whole")
-        .last()
-        .expect("there are keyframes");
-    let options = replay::Options {
-        seq: latest..=u64::MAX,
-        ..replay::Options::default()
-    };
-    let stores = reader.stores(latest).expect("whole");
-    let error = replay::run(&reader, engine(), stores, &options, |_| Ok(()), |_| {}).expect_err("too late");
-    assert!(
-        matches!(error, replay::Error::LateStores { settled, .. } if settled == latest),
-        "{error}"
-    );
 }

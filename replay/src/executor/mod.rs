@@ -1,0 +1,242 @@
+//! From row groups to detections.
+//!
+//! Two things go on at the same time: the row groups of the next window are read, each by itself, and what detectors want of
+//! them is selected; and the events selected for this window go through the detectors, in the order of sequence numbers.
+//! Neither depends on how many threads there are, nor on where windows end: a row group is read once, when the first window that
+//! it reaches into comes up, and events that are ahead of the window wait.
+
+mod facts;
+pub(crate) mod feed;
+mod queue;
+pub(crate) mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use capture::ScanTask;
+use detectors_api::definition::AutoPopulate;
+use detectors_api::event::EventBatch;
+use detectors_engine::{Detection, Engine, Purpose};
+
+use crate::{Error, Gap, Outcome, Progress, ReadCount, Stages};
+use feed::{Feed, Origin, Select, Selected};
+use queue::{Done, Due};
+use state::{ReadForStores, State, WindowStores};
+
+/// A planned run.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    pub(crate) engine: Engine,
+    pub(crate) state: State,
+    /// What was before the range, if detectors remember it; then the range.
+    pub(crate) feeds: Vec<Feed>,
+    /// Each with the position of its feed.
+    pub(crate) windows: Vec<(usize, RangeInclusive<u64>)>,
+    pub(crate) gaps: BTreeSet<Gap>,
+    pub(crate) hidden: BTreeSet<String>,
+    pub(crate) cancel: Option<Arc<AtomicBool>>,
+}
+
+/// What is to be read for a window.
+struct Order {
+    select: Arc<Select>,
+    events: Due,
+    stores: Option<Due>,
+}
+
+/// What was read for a window.
+#[derive(Default)]
+struct Read {
+    events: Done<Result<Vec<Selected>, Gap>>,
+    stores: ReadForStores,
+    time: Duration,
+}
+
+/// Tells how far reading has come.
+struct Meter<'a> {
+    done: AtomicU64,
+    of: u64,
+    detections: AtomicU64,
+    tell: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Meter<'_> {
+    fn read(&self, rows: u64) {
+        let rows = self.done.fetch_add(rows, Ordering::Relaxed) + rows;
+        (self.tell)(Progress {
+            rows,
+            of: self.of,
+            detections: self.detections.load(Ordering::Relaxed),
+        });
+    }
+}
+
+impl Executor {
+    /// Runs all windows on the current rayon pool.
+    pub(crate) fn run(
+        mut self,
+        mut sink: impl FnMut(Vec<Detection>) -> Result<(), Error>,
+        tell: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Outcome, Error> {
+        let meter = Meter {
+            done: AtomicU64::new(0),
+            of: self.feeds.iter().map(Feed::rows).sum(),
+            detections: AtomicU64::new(0),
+            tell,
+        };
+        let mut counts: BTreeMap<&'static str, ReadCount> = BTreeMap::new();
+        let mut stages = Stages::default();
+        let windows = std::mem::take(&mut self.windows);
+        // Whether stores are likely to be asked: they were in the window before, or the detectors say so.
+        let mut eager = asks_stores(&self.engine);
+        let cancel = self.cancel.clone();
+        let cancel = cancel.as_deref();
+        let mut read = match windows.first() {
+            Some(first) => self.order(first, first.1.clone(), eager).read(&meter, cancel)?,
+            None => Read::default(),
+        };
+        for (position, (feed, window)) in windows.iter().enumerate() {
+            let purpose = self.feeds[*feed].purpose;
+            if purpose == Purpose::Detect {
+                for selected in read.events.results.iter().flatten().flatten() {
+                    let count = counts.entry(selected.origin.event_type).or_default();
+                    count.events += selected.survivors.seen();
+                    count.selected += selected.survivors.len() as u64;
+                }
+            }
+            stages.reading += read.time;
+            self.state.take(read.stores);
+            self.gaps.extend(self.feeds[*feed].take(read.events));
+            let now = self.feeds[*feed].until(*window.end());
+
+            let order = windows.get(position + 1).map(|next| {
+                let stretch = window.end().saturating_add(1)..=*next.1.end();
+                self.order(next, stretch, eager)
+            });
+            let (engine, state) = (&mut self.engine, &mut self.state);
+            let (ran, ahead) = rayon::join(
+                || run_window(engine, state, purpose, now, window, eager),
+                || order.map_or_else(|| Ok(Read::default()), |order| order.read(&meter, cancel)),
+            );
+            let ran = ran?;
+            read = ahead?;
+            eager = ran.asked.is_some();
+            if let Some(seq) = ran.asked {
+                self.gaps.extend(self.state.doubts(seq).cloned());
+            }
+            self.state.compact(window.end().saturating_add(1));
+            self.gaps.extend(ran.gaps);
+            stages.detecting += ran.time;
+            let mut found = ran.detections;
+            if purpose == Purpose::Detect {
+                if !self.hidden.is_empty() {
+                    found.retain(|detection| !self.hidden.contains(&*detection.detector_id));
+                }
+                meter
+                    .detections
+                    .fetch_add(found.len() as u64, Ordering::Relaxed);
+                sink(found)?;
+            }
+        }
+        for warning in self.engine.close() {
+            tracing::warn!("{warning}");
+        }
+        stages.folding = Duration::from_nanos(self.state.folding_ns);
+        Ok(Outcome {
+            engine: self.engine,
+            gaps: self.gaps.into_iter().collect(),
+            reads: counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            stages,
+        })
+    }
+
+    /// What is to be read for a window; for stores, if they are likely to be asked, what begins in `stretch`.
+    fn order(
+        &mut self,
+        (feed, window): &(usize, RangeInclusive<u64>),
+        stretch: RangeInclusive<u64>,
+        eager: bool,
+    ) -> Order {
+        let feed = &mut self.feeds[*feed];
+        Order {
+            select: Arc::clone(&feed.select),
+            events: feed.due(*window.end()),
+            stores: eager.then(|| self.state.due(&stretch)),
+        }
+    }
+}
+
+/// Whether detectors say that they ask stores, or the engine does for them. A guess: a detector may ask without saying so.
+fn asks_stores(engine: &Engine) -> bool {
+    engine.definitions().any(|definition| {
+        !definition.stores.is_empty() || definition.auto_populate.contains(AutoPopulate::ANCESTRY)
+    })
+}
+
+impl Order {
+    fn read(self, meter: &Meter<'_>, cancel: Option<&AtomicBool>) -> Result<Read, Error> {
+        let started = Instant::now();
+        let select = |task: ScanTask| {
+            if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+                return Err(Error::Cancelled);
+            }
+            let selected = self.select.row_group(&task);
+            meter.read(task.rows() as u64);
+            selected
+        };
+        let (events, stores) = rayon::join(
+            || self.events.read(select),
+            || self.stores.map_or_else(|| Ok(Done::default()), |due| due.read(state::row_group)),
+        );
+        Ok(Read {
+            events: events?,
+            stores: stores?,
+            time: started.elapsed(),
+        })
+    }
+}
+
+/// What came of a window.
+struct Ran {
+    detections: Vec<Detection>,
+    gaps: Vec<Gap>,
+    /// The latest event that stores were asked about.
+    asked: Option<u64>,
+    time: Duration,
+}
+
+fn run_window(
+    engine: &mut Engine,
+    state: &mut State,
+    purpose: Purpose,
+    selected: Vec<Selected>,
+    window: &RangeInclusive<u64>,
+    eager: bool,
+) -> Result<Ran, Error> {
+    let started = Instant::now();
+    let stores = WindowStores::new(state, window);
+    if eager {
+        stores.prepare();
+    }
+    let mut read: Vec<(EventBatch, Arc<Origin>)> = Vec::new();
+    let mut survivors = Vec::with_capacity(selected.len());
+    for selected in selected {
+        if !selected.survivors.is_empty() {
+            read.push((selected.survivors.batch().clone(), selected.origin));
+        }
+        survivors.push(selected.survivors);
+    }
+    let detections = engine.run(survivors, &stores, purpose);
+    let faults = read
+        .iter()
+        .filter_map(|(batch, origin)| Some(origin.fault(batch.fault()?)));
+    Ok(Ran {
+        detections,
+        gaps: faults.collect(),
+        asked: stores.finish()?,
+        time: started.elapsed(),
+    })
+}
