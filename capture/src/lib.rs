@@ -48,7 +48,7 @@ pub use manifest::{
     Totals, format_time,
 };
 pub use reader::{
-    CaptureReader, Events, Fault, Scan, ScanBatches, ScanTask, Segment, TaskBatches, Verification,
+    CaptureReader, Events, Fault, Scan, ScanBatches, ScanPart, ScanTask, Segment, TaskBatches, Verification,
 };
 pub use stores::BEFORE_SEQ;
 pub use table::Table;

@@ -25,7 +25,7 @@ use detectors_api::columns::layout;
 use detectors_api::event::{Contexts, EventBatch, context_schema};
 
 pub use merge::Events;
-pub use scan::{Scan, ScanBatches};
+pub use scan::{Scan, ScanBatches, ScanPart};
 pub use task::{ScanTask, TaskBatches};
 pub use verify::{Fault, Verification};
 

@@ -125,24 +125,43 @@ impl Scan {
         self.lazy_tasks().collect()
     }
 
-    /// The same, opening a file only when its tasks are asked for.
-    pub(super) fn lazy_tasks(&self) -> Tasks {
+    /// The files that may hold wanted events, and the segments of the journal that do, in the order of their sequence numbers.
+    /// Nothing is opened for this.
+    #[must_use]
+    pub fn parts(&self) -> Vec<ScanPart> {
+        let scan = Arc::new(self.shared());
         let table = Table::Events(self.event_type);
-        let parts = self.inner.manifest.parts.iter();
-        let parts = parts
-            .filter(|part| part.table == table && part.seq.is_some_and(|seq| self.wants(seq, part.time)));
-        let mut stretches: Vec<_> = parts.cloned().map(Stretch::Part).collect();
-        for segment in self.inner.journal.values() {
+        let files = self.inner.manifest.parts.iter().filter_map(|part| {
+            let seq = part.seq.filter(|seq| self.wants(*seq, part.time))?;
+            (part.table == table).then(|| ScanPart {
+                scan: Arc::clone(&scan),
+                seq,
+                rows: part.rows,
+                place: Place::File(part.clone()),
+            })
+        });
+        let journal = self.inner.journal.values().filter_map(|segment| {
             let batches = segment.events.get(self.event_type).into_iter().flatten();
             let batches = batches.filter(|batch| {
                 let (seq, time) = crate::writer::ranges(batch);
                 self.wants(seq, time)
             });
-            stretches.push(Stretch::Memory(batches.cloned().collect()));
-        }
+            let batches: Vec<_> = batches.cloned().collect();
+            let range = |batch: &EventBatch| crate::writer::ranges(batch).0;
+            Some(ScanPart {
+                scan: Arc::clone(&scan),
+                seq: range(batches.first()?).join(range(batches.last()?)),
+                rows: batches.iter().map(|batch| batch.len() as u64).sum(),
+                place: Place::Memory(batches),
+            })
+        });
+        files.chain(journal).collect()
+    }
+
+    /// The same, opening a file only when its tasks are asked for.
+    pub(super) fn lazy_tasks(&self) -> Tasks {
         Tasks {
-            shared: Arc::new(self.shared()),
-            stretches: stretches.into_iter(),
+            parts: self.parts().into_iter(),
             tasks: Vec::new().into_iter(),
         }
     }
@@ -210,24 +229,62 @@ fn meets(wanted: &RangeInclusive<u64>, seq: SeqRange) -> bool {
     seq.first <= *wanted.end() && *wanted.start() <= seq.last
 }
 
-/// Events that lie together.
-#[derive(Debug)]
-enum Stretch {
-    Part(Part),
+/// Events of a scan that lie together: those of a file, or of a segment in the journal.
+#[derive(Clone, Debug)]
+pub struct ScanPart {
+    scan: Arc<Shared>,
+    seq: SeqRange,
+    rows: u64,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    File(Part),
     Memory(Vec<EventBatch>),
+}
+
+impl ScanPart {
+    /// The event type.
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        self.scan.event_type
+    }
+
+    /// Sequence numbers of the events, as the manifest has them.
+    #[must_use]
+    pub fn seq(&self) -> SeqRange {
+        self.seq
+    }
+
+    /// Number of events, as the manifest has it; the scan may want only some of them.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The tasks, one for a row group. The file is opened now, and read when a task is.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn tasks(&self) -> Result<Vec<ScanTask>, Error> {
+        match &self.place {
+            Place::File(part) => part_tasks(&self.scan, part),
+            Place::Memory(batches) => Ok(memory_task(&self.scan, batches.clone()).into_iter().collect()),
+        }
+    }
 }
 
 /// The tasks of a scan; files are opened as they come up.
 #[derive(Debug)]
 pub(super) struct Tasks {
-    shared: Arc<Shared>,
-    stretches: std::vec::IntoIter<Stretch>,
+    parts: std::vec::IntoIter<ScanPart>,
     tasks: std::vec::IntoIter<ScanTask>,
 }
 
 impl Tasks {
     fn end(&mut self) {
-        self.stretches = Vec::new().into_iter();
+        self.parts = Vec::new().into_iter();
         self.tasks = Vec::new().into_iter();
     }
 }
@@ -240,11 +297,7 @@ impl Iterator for Tasks {
             if let Some(task) = self.tasks.next() {
                 return Some(Ok(task));
             }
-            let tasks = match self.stretches.next()? {
-                Stretch::Part(part) => part_tasks(&self.shared, &part),
-                Stretch::Memory(batches) => Ok(memory_task(&self.shared, batches).into_iter().collect()),
-            };
-            match tasks {
+            match self.parts.next()?.tasks() {
                 Ok(tasks) => self.tasks = tasks.into_iter(),
                 Err(error) => {
                     self.end();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use detectors_api::definition::DetectorDefinition;
+use detectors_api::detector::{Kind, Reach};
 use detectors_api::event::EventBatch;
 use detectors_api::proto;
 use detectors_stores::StoreSource;
@@ -114,6 +115,20 @@ impl Engine {
     /// The definitions of the detectors that run, by id.
     pub fn definitions(&self) -> impl ExactSizeIterator<Item = &DetectorDefinition> {
         self.slots.iter().map(|slot| &slot.definition)
+    }
+
+    /// The detectors that run, in the order in which they do: each with the number of detectors in the longest chain that ends
+    /// there, and with the reach of what it remembers, if it remembers something.
+    pub fn levels(&self) -> impl Iterator<Item = (&DetectorDefinition, usize, Option<Reach>)> {
+        let mut slots: Vec<_> = self.slots.iter().filter(|slot| slot.enabled).collect();
+        slots.sort_by_key(|slot| slot.rank);
+        slots.into_iter().map(|slot| {
+            let reach = match slot.detector.kind() {
+                Kind::Stateless(_) => None,
+                Kind::Stateful(session) => Some(session.reach()),
+            };
+            (&slot.definition, slot.rank, reach)
+        })
     }
 
     /// The types of recorded events that [`process`](Self::process) needs, sorted. The stores need theirs besides

@@ -34,7 +34,7 @@ impl<'a> AsOf<'a> {
     fn at(&self) -> &StoresAt<'a> {
         self.at.get_or_init(|| {
             let time_ns = self.event.timestamp_ns().unwrap_or_default();
-            self.source.stores().at(self.event.seq(), time_ns)
+            self.source.stores(self.event.seq()).at(self.event.seq(), time_ns)
         })
     }
 }
