@@ -32,7 +32,6 @@ pub(crate) struct RunProgress {
     captures: usize,
     /// The capture that is being looked at, from 1.
     current: AtomicU64,
-    detections: AtomicU64,
 }
 
 impl RunProgress {
@@ -47,41 +46,34 @@ impl RunProgress {
             bar,
             captures,
             current: AtomicU64::new(0),
-            detections: AtomicU64::new(0),
         }
     }
 
-    /// The next capture begins; it has `rows` events to be read.
-    pub(crate) fn start(&self, capture: &str, rows: u64) {
+    /// The next capture begins.
+    pub(crate) fn start(&self, capture: &str) {
         let current = self.current.fetch_add(1, Ordering::Relaxed) + 1;
         let place = if self.captures > 1 {
             format!(" ({current}/{})", self.captures)
         } else {
             String::new()
         };
-        self.detections.store(0, Ordering::Relaxed);
         self.bar.reset();
-        self.bar.set_length(rows);
         self.bar.set_prefix(format!("{capture}{place}"));
-        self.done(0);
+        self.bar.set_message("0 found");
         // So that something is there, however short the run is.
         self.bar.tick();
     }
 
-    /// So much was found in this capture.
-    pub(crate) fn found(&self, detections: u64) {
-        self.detections.store(detections, Ordering::Relaxed);
-    }
-
-    /// So many of its events are done.
-    pub(crate) fn done(&self, rows: u64) {
+    /// So far has it come.
+    pub(crate) fn tell(&self, progress: replay::Progress) {
         let seconds = self.bar.elapsed().as_secs_f64().max(1e-3);
         self.bar.set_message(format!(
             "{} found, {:.1} M events/s",
-            self.detections.load(Ordering::Relaxed),
-            rows as f64 / seconds / 1e6
+            progress.detections,
+            progress.rows as f64 / seconds / 1e6
         ));
-        self.bar.set_position(rows);
+        self.bar.set_length(progress.of);
+        self.bar.set_position(progress.rows);
     }
 
     /// Lets `write` write to stderr.

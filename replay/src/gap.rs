@@ -36,7 +36,12 @@ impl Gap {
     }
 
     /// The same for an error; one that is not about what the capture holds comes back.
-    pub(crate) fn of_error(event_type: &str, seq: SeqRange, events: u64, error: Error) -> Result<Self, Error> {
+    pub(crate) fn of_error(
+        event_type: &str,
+        seq: SeqRange,
+        events: u64,
+        error: Error,
+    ) -> Result<Self, Error> {
         if error.is_bad_input() {
             Ok(Self::new(event_type, seq, events, error.to_string()))
         } else {

@@ -65,6 +65,9 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Record of the run")]
     pub(super) stats: bool,
 
+    /// Do not run: say what would be read and what not, and why, and how detectors would run
+    #[arg(long, help_heading = "Speed")]
+    pub(super) explain: bool,
     /// Number of threads; all CPUs, unless told. Never changes the result
     #[arg(long, value_name = "N", help_heading = "Speed")]
     pub(super) threads: Option<usize>,

@@ -1,12 +1,14 @@
 //! The run over one capture.
 
-use std::io::{self, Write};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::Context;
-use replay::Options;
+use detectors_engine::Detection;
 use replay::provenance::{CaptureRun, CaptureTiming, Finished, LossRecord};
+use replay::{Options, Plan, Replay, Restrictions};
 
 use super::args::Args;
 use super::outlet::Outlet;
@@ -33,12 +35,12 @@ pub(super) struct Ran {
 }
 
 impl Run<'_> {
-    /// Runs the detectors over a capture, and writes what they find.
+    /// Runs the detectors over a capture, and writes what they find. Nothing comes back if it was interrupted.
     pub(super) fn over(
         self,
         subject: Subject,
         outlet: &mut Outlet<impl Write + Send>,
-    ) -> Result<Ran, Failure> {
+    ) -> Result<Option<Ran>, Failure> {
         let Subject {
             reader,
             seq,
@@ -47,52 +49,28 @@ impl Run<'_> {
             brought,
         } = subject;
         let args = self.args;
-        let options = Options {
-            seq: seq.clone(),
-            batch_size: args.batch_size as usize,
-            window: args.window,
-            hidden: chosen.helpers,
-        };
-        let threads = args.threads.unwrap_or(0);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .with_context(|| format!("cannot start {threads} threads"))
-            .map_err(Failure::environment)?;
-        let wanted = replay::stores_for(&reader, &chosen.engine, &options);
-        let stores = reader.stores_with(wanted, brought).map_err(opened::failure)?;
+        let hidden = chosen.helpers;
+        let options = options(args, seq.clone(), &restrictions, hidden.clone(), self.cancel);
+        let replay = Replay::plan(&reader, chosen.engine, brought, options).map_err(super::failure)?;
         let (mut failed, mut detections) = (false, 0);
-        self.progress.start(
-            &reader.path().display().to_string(),
-            reader.manifest().seq.map_or(0, |seq| seq.last),
-        );
+        self.progress.start(&reader.path().display().to_string());
         outlet.begin(&reader);
-        let engine = pool
-            .install(|| {
-                replay::run(
-                    &reader,
-                    chosen.engine,
-                    stores,
-                    &options,
-                    |found| {
-                        if self.cancel.load(Ordering::Relaxed) {
-                            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
-                        }
-                        for detection in found {
-                            failed |= args
-                                .fail_on
-                                .is_some_and(|worst| worst.is_reached(&detection.event));
-                            detections += 1;
-                            outlet.take(detection)?;
-                        }
-                        self.progress.found(detections);
-                        Ok(())
-                    },
-                    |seq| self.progress.done(seq),
-                )
-            })
-            .map_err(super::failure)?;
-        outlet.end(&engine);
+        let write = |found: Vec<Detection>| {
+            for detection in found {
+                failed |= args
+                    .fail_on
+                    .is_some_and(|worst| worst.is_reached(&detection.event));
+                detections += 1;
+                outlet.take(detection)?;
+            }
+            Ok(())
+        };
+        let outcome = match replay.run(write, |progress| self.progress.tell(progress)) {
+            Ok(outcome) => outcome,
+            Err(replay::Error::Cancelled) => return Ok(None),
+            Err(error) => return Err(super::failure(error)),
+        };
+        outlet.end(&outcome.engine);
         let range = args.range.record(&reader, &seq)?;
         let losses = LossRecord::in_range(&reader, &seq).map_err(opened::failure)?;
         let (record, timing) = CaptureRun::new(
@@ -101,17 +79,57 @@ impl Run<'_> {
             losses,
             restrictions.record(),
             Finished {
-                engine: &engine,
-                hidden: &options.hidden,
+                outcome: &outcome,
+                hidden: &hidden,
                 inputs: &chosen.inputs,
                 detections,
             },
         );
         let findings = if failed { Exit::Findings } else { Exit::Ok };
-        Ok(Ran {
+        let unreadable = if outcome.gaps.is_empty() {
+            Exit::Ok
+        } else {
+            Exit::BadInput
+        };
+        Ok(Some(Ran {
             record,
             timing,
-            ended: findings.or(self.progress.suspend(|| opened::end(&reader))),
-        })
+            ended: findings
+                .or(unreadable)
+                .or(self.progress.suspend(|| opened::end(&reader))),
+        }))
+    }
+}
+
+/// What the run over a capture would read, and why.
+pub(super) fn explain(args: &Args, subject: Subject, cancel: &Arc<AtomicBool>) -> Result<Plan, Failure> {
+    let options = options(
+        args,
+        subject.seq,
+        &subject.restrictions,
+        subject.chosen.helpers,
+        cancel,
+    );
+    Replay::plan(&subject.reader, subject.chosen.engine, subject.brought, options)
+        .map(|replay| replay.explain())
+        .map_err(super::failure)
+}
+
+fn options(
+    args: &Args,
+    seq: RangeInclusive<u64>,
+    restrictions: &Restrictions,
+    hidden: BTreeSet<String>,
+    cancel: &Arc<AtomicBool>,
+) -> Options {
+    let events = restrictions.wanted_events();
+    Options {
+        seq,
+        events: events.map(|events| events.iter().map(ToString::to_string).collect()),
+        hidden,
+        threads: args.threads.unwrap_or(0),
+        batch_size: args.batch_size as usize,
+        window: args.window,
+        cancel: Some(Arc::clone(cancel)),
     }
 }

@@ -10,7 +10,9 @@ mod subject;
 mod summary;
 mod threshold;
 
-use std::sync::atomic::Ordering;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use replay::Provenance;
 use replay::provenance::OutputRecord;
@@ -20,11 +22,14 @@ pub(crate) use args::Args;
 use execute::{Ran, Run};
 use form::OutputForm;
 use outlet::Outlet;
+use subject::Subject;
 
+use crate::detectors::{self, Form};
 use crate::exit::{Exit, Failure};
+use crate::opened;
 use crate::output::write_json;
 use crate::progress::RunProgress;
-use crate::{detectors, opened, signals};
+use crate::signals;
 
 /// Runs detectors over the captures, one after the other.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -43,6 +48,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(crate::output::exists(path));
     }
     let cancel = signals::interrupt_flag()?;
+    if args.explain {
+        return explain(args, subjects, output, &cancel);
+    }
     let format = output.format(subjects.iter().map(|subject| &subject.chosen));
     let mut outlet = Outlet::open(args, format)?;
     let several = subjects.len() > 1;
@@ -57,19 +65,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             progress: &progress,
             cancel: &cancel,
         };
+        let Some(ran) = run.over(subject, &mut outlet)? else {
+            exit = Exit::Interrupted;
+            break;
+        };
         let Ran {
             record,
             timing,
             ended,
-        } = run.over(subject, &mut outlet)?;
+        } = ran;
         found += record.detections;
         progress.suspend(|| summary::of_capture(&record, &timing, args.stats));
         exit = exit.or(ended);
         runs.push((record, timing));
-        if cancel.load(Ordering::Relaxed) {
-            exit = Exit::Interrupted;
-            break;
-        }
     }
     progress.finish();
     let (written, ended) = outlet.finish(exit)?;
@@ -92,11 +100,38 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// Says what the runs would read, and why.
+fn explain(
+    args: &Args,
+    subjects: Vec<Subject>,
+    output: OutputForm,
+    cancel: &Arc<AtomicBool>,
+) -> Result<Exit, Failure> {
+    let mut out = args.destination.open()?;
+    let several = subjects.len() > 1;
+    for subject in subjects {
+        let path = subject.reader.path().display().to_string();
+        let plan = execute::explain(args, subject, cancel)?;
+        if matches!(output.list(), Form::Table) {
+            if several {
+                writeln!(out, "{path}:")?;
+            }
+            writeln!(out, "{plan}")?;
+        } else {
+            let plan = serde_json::to_string(&plan).map_err(std::io::Error::from)?;
+            writeln!(out, "{plan}")?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Ok)
+}
+
 /// The failure that an error of a run means.
 fn failure(error: replay::Error) -> Failure {
     match error {
         replay::Error::Output(error) => Failure::from(error),
         replay::Error::Capture(error) => opened::failure(error),
+        error @ replay::Error::Threads(_) => Failure::environment(error),
         error => Failure::bad_input(error),
     }
 }

@@ -54,6 +54,14 @@ fn text(run: &CaptureRun) -> String {
     if let Some(more) = run.losses.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         text.push_str(&format!("  lost: {more} more causes; --provenance has all\n"));
     }
+    for gap in run.unreadable.iter().take(SHOWN) {
+        text.push_str(&format!("  {gap}\n"));
+    }
+    if let Some(more) = run.unreadable.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text.push_str(&format!(
+            "  {more} more stretches could not be read; --provenance has all\n"
+        ));
+    }
     for failed in &run.restrictions.failed {
         text.push_str(&format!(
             "  {}: no value for {} events, which were left out; the first is event {} ({}): {}\n",

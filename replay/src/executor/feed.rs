@@ -174,9 +174,11 @@ impl Select {
             survivors: self.selector.select(&batch),
             origin: Arc::clone(&origin),
         };
-        let read = task
-            .batches()
-            .and_then(|batches| batches.map(|batch| batch.map(select)).collect::<Result<Vec<_>, _>>());
+        let read = task.batches().and_then(|batches| {
+            batches
+                .map(|batch| batch.map(select))
+                .collect::<Result<Vec<_>, _>>()
+        });
         match read {
             Ok(selected) => Ok(Ok(selected)),
             Err(error) => Ok(Err(Gap::of_error(
@@ -190,7 +192,11 @@ impl Select {
 
     /// Whether what is known of the row group rules out that a detector wants any of it.
     fn is_spared(&self, task: &ScanTask) -> bool {
-        let Some(pruning) = self.pruning.get(task.event_type()).filter(|pruning| pruning.is_worth_it()) else {
+        let Some(pruning) = self
+            .pruning
+            .get(task.event_type())
+            .filter(|pruning| pruning.is_worth_it())
+        else {
             return false;
         };
         pruning.tried.fetch_add(1, Ordering::Relaxed);

@@ -135,9 +135,7 @@ impl Executor {
                 if !self.hidden.is_empty() {
                     found.retain(|detection| !self.hidden.contains(&*detection.detector_id));
                 }
-                meter
-                    .detections
-                    .fetch_add(found.len() as u64, Ordering::Relaxed);
+                meter.detections.fetch_add(found.len() as u64, Ordering::Relaxed);
                 sink(found)?;
             }
         }
@@ -148,7 +146,10 @@ impl Executor {
         Ok(Outcome {
             engine: self.engine,
             gaps: self.gaps.into_iter().collect(),
-            reads: counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            reads: counts
+                .into_iter()
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
             stages,
         })
     }
@@ -189,7 +190,10 @@ impl Order {
         };
         let (events, stores) = rayon::join(
             || self.events.read(select),
-            || self.stores.map_or_else(|| Ok(Done::default()), |due| due.read(state::row_group)),
+            || {
+                self.stores
+                    .map_or_else(|| Ok(Done::default()), |due| due.read(state::row_group))
+            },
         );
         Ok(Read {
             events: events?,

@@ -112,10 +112,7 @@ impl Due {
     }
 
     /// The same on this thread alone.
-    pub(crate) fn read_here<T>(
-        self,
-        read: impl Fn(ScanTask) -> Result<T, Error>,
-    ) -> Result<Done<T>, Error> {
+    pub(crate) fn read_here<T>(self, read: impl Fn(ScanTask) -> Result<T, Error>) -> Result<Done<T>, Error> {
         let mut done = Done::default();
         let mut tasks = self.tasks;
         for part in &self.parts {

@@ -142,9 +142,10 @@ impl State {
     fn begin_at_keyframe(&mut self, start: u64) -> Result<(), Error> {
         let settled = self.stores.settled();
         let keyframe = self.keyframes.iter().rfind(|keyframe| **keyframe <= start);
-        let Some(keyframe) = keyframe.copied().filter(|keyframe| {
-            *keyframe > settled || (*keyframe == settled && !self.doubts.is_empty())
-        }) else {
+        let Some(keyframe) = keyframe
+            .copied()
+            .filter(|keyframe| *keyframe > settled || (*keyframe == settled && !self.doubts.is_empty()))
+        else {
             return Ok(());
         };
         match self.reader.stores_with(keyframe, self.inputs.clone()) {
@@ -229,7 +230,9 @@ impl<'a> WindowStores<'a> {
 
     fn advance(&self) -> &'a Stores {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = state.take().expect("this runs once, and nobody else takes the state");
+        let state = state
+            .take()
+            .expect("this runs once, and nobody else takes the state");
         if let Err(error) = state.advance(self.window) {
             // The run ends with this error once the window is done.
             let _ = self.failed.set(error);
@@ -241,10 +244,7 @@ impl<'a> WindowStores<'a> {
     pub(crate) fn finish(self) -> Result<Option<u64>, Error> {
         match self.failed.into_inner() {
             Some(error) => Err(error),
-            None => Ok(self
-                .asked
-                .into_inner()
-                .then(|| self.asked_seq.into_inner())),
+            None => Ok(self.asked.into_inner().then(|| self.asked_seq.into_inner())),
         }
     }
 }

@@ -8,8 +8,8 @@ mod text;
 use std::collections::BTreeMap;
 
 use capture::{CaptureReader, ScanTask};
-use detectors_api::detector::Reach;
 use detectors_api::columns::{CTX, EXTRA, SEQ, layout};
+use detectors_api::detector::Reach;
 use detectors_engine::{Described, Purpose};
 use detectors_stores::Stores;
 use serde::Serialize;
@@ -204,8 +204,16 @@ fn type_reads(feed: &Feed, gaps: &mut Vec<Gap>) -> Vec<TypeRead> {
             columns: BTreeMap::new(),
             columns_on_demand: 0,
             bytes_on_demand: 0,
-            tests: selector.describe(event_type).into_iter().map(PlannedTest::from).collect(),
-            unfiltered: selector.unfiltered(event_type).iter().map(ToString::to_string).collect(),
+            tests: selector
+                .describe(event_type)
+                .into_iter()
+                .map(PlannedTest::from)
+                .collect(),
+            unfiltered: selector
+                .unfiltered(event_type)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         });
         read.parts += 1;
         match part.tasks() {

@@ -43,7 +43,11 @@ impl fmt::Display for Plan {
             }
         }
         if !self.not_recorded.is_empty() {
-            writeln!(f, "\nAsked for, and not in the capture:\n  {}", self.not_recorded.join(", "))?;
+            writeln!(
+                f,
+                "\nAsked for, and not in the capture:\n  {}",
+                self.not_recorded.join(", ")
+            )?;
         }
         writeln!(f, "\nDetectors, level by level:")?;
         for detector in &self.detectors {
@@ -70,7 +74,11 @@ impl TypeRead {
             f,
             "  {}{}: {} events in {} row group{} of {} file{}",
             self.event_type,
-            if self.before_range { ", before the range" } else { "" },
+            if self.before_range {
+                ", before the range"
+            } else {
+                ""
+            },
             self.events,
             self.row_groups,
             plural(self.row_groups),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use capture::CaptureReader;
-use detectors_engine::Engine;
 use serde::Serialize;
 
 use super::detector_run::{DetectorProblem, DetectorRun, DetectorTiming};
 use super::detector_set::{self, DetectorInputs};
 use super::{LossRecord, RangeRecord};
 use crate::restriction::RestrictionRecord;
+use crate::{Gap, Outcome};
 
 /// A run over one capture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,8 +34,10 @@ pub struct CaptureRun {
     pub range: RangeRecord,
     /// Which of these events detectors were given.
     pub restrictions: RestrictionRecord,
-    /// Types of events that were read for detectors, each with its number of events in the whole capture.
+    /// Types of events that were read for detectors, each with its number of events in the range.
     pub read: BTreeMap<String, u64>,
+    /// Events that are in the capture and could not be read: the run went on without them.
+    pub unreadable: Vec<Gap>,
     /// What was lost in the range, by cause.
     pub losses: Vec<LossRecord>,
     /// Digest of the detectors that ran: BLAKE3 over the digests of each, by id.
@@ -60,8 +62,8 @@ pub struct CaptureTiming {
 /// What of a run the record is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
-    /// The engine, after the run.
-    pub engine: &'a Engine,
+    /// What the run came to.
+    pub outcome: &'a Outcome,
     /// Ids of detectors that ran because others consume their detections, which were not written.
     pub hidden: &'a BTreeSet<String>,
     /// What detectors are made of besides this program, by id.
@@ -80,9 +82,9 @@ impl CaptureRun {
         restrictions: RestrictionRecord,
         run: Finished<'_>,
     ) -> (Self, CaptureTiming) {
-        let manifest = reader.manifest();
+        let (manifest, engine) = (reader.manifest(), &run.outcome.engine);
         let none = DetectorInputs::default();
-        let definitions = run.engine.definitions().zip(run.engine.stats());
+        let definitions = engine.definitions().zip(engine.stats());
         let detectors: Vec<_> = definitions
             .map(|(definition, stats)| {
                 let inputs = run.inputs.get(&definition.id).unwrap_or(&none);
@@ -90,15 +92,8 @@ impl CaptureRun {
             })
             .collect();
         let timing = CaptureTiming {
-            detectors: run.engine.stats().map(DetectorTiming::from).collect(),
+            detectors: engine.stats().map(DetectorTiming::from).collect(),
         };
-        let read = |event: &&str| {
-            restrictions
-                .events
-                .as_ref()
-                .is_none_or(|wanted| wanted.iter().any(|name| name == event))
-        };
-        let read = run.engine.subscribed_events().into_iter().filter(read);
         let record = Self {
             capture: reader.path().display().to_string(),
             id: manifest.header.capture_id.clone(),
@@ -109,15 +104,19 @@ impl CaptureRun {
             events: manifest.totals.written,
             lost: manifest.totals.lost,
             range,
-            read: read
-                .filter_map(|event| Some((event.to_owned(), *manifest.events.get(event)?)))
+            read: run
+                .outcome
+                .reads
+                .iter()
+                .map(|(name, count)| (name.clone(), count.events))
                 .collect(),
+            unreadable: run.outcome.gaps.clone(),
             restrictions,
             losses,
             detector_set: detector_set::of_all(detectors.iter().map(|detector| detector.digest.as_str())),
             detectors,
-            refused: run.engine.refusals().iter().map(DetectorProblem::from).collect(),
-            warnings: run.engine.warnings().iter().map(DetectorProblem::from).collect(),
+            refused: engine.refusals().iter().map(DetectorProblem::from).collect(),
+            warnings: engine.warnings().iter().map(DetectorProblem::from).collect(),
             detections: run.detections,
         };
         (record, timing)
