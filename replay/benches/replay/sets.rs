@@ -7,8 +7,7 @@ use capture::CaptureReader;
 use detectors_api::detector::Detector;
 use detectors_api::prelude::*;
 use detectors_engine::{Detection, Engine, EngineBuilder};
-use rayon::ThreadPoolBuilder;
-use replay::{Format, Options, Writer};
+use replay::{Format, Options, Replay, Writer};
 
 use crate::Failure;
 use crate::recording::{ARCHITECTURE, ENRICHMENTS};
@@ -83,21 +82,17 @@ impl Set {
 
     /// Replays a capture; gives the number of detections, and the digest of them as NDJSON.
     pub(crate) fn replay(self, capture: &Path, threads: usize) -> Result<(u64, String), Failure> {
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let engine = self.engine()?;
+        let reader = CaptureReader::open(capture)?;
+        let options = Options {
+            threads,
+            ..Options::default()
+        };
         let mut writer = Writer::new(Format::Ndjson, io::sink());
-        pool.install(|| {
-            let reader = CaptureReader::open(capture)?;
-            let stores = reader.stores(0)?;
-            replay::run(
-                &reader,
-                engine,
-                stores,
-                &Options::default(),
-                |detections| write(&mut writer, detections),
-                |_| {},
-            )
-        })?;
+        let replay = Replay::plan(&reader, self.engine()?, Vec::new(), options)?;
+        let outcome = replay.run(|detections| write(&mut writer, detections), |_| {})?;
+        if !outcome.gaps.is_empty() {
+            return Err(format!("not all could be read: {:?}", outcome.gaps).into());
+        }
         let written = writer.finish()?;
         Ok((written.detections, written.digest))
     }
