@@ -28,6 +28,7 @@ fn measured() {
     let reader = CaptureReader::open(&path).expect("own capture");
     let options = replay::Options {
         window: WINDOW,
+        threads: 2,
         ..replay::Options::default()
     };
     let mut found = 0;
@@ -35,12 +36,8 @@ fn measured() {
         found += detections.len();
         Ok(())
     };
-    let stores = reader.stores(0).expect("whole");
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(2)
-        .build()
-        .expect("threads can be made");
-    pool.install(|| replay::run(&reader, engine, stores, &options, count, |_| {}))
+    replay::Replay::plan(&reader, engine, Vec::new(), options)
+        .and_then(|replay| replay.run(count, |_| {}))
         .expect("the capture is whole");
     assert!(found > 0, "nothing was found, so this shows nothing");
     let status = std::fs::read_to_string("/proc/self/status").expect("procfs is mounted");

@@ -175,25 +175,19 @@ pub(crate) fn replay(reader: &CaptureReader, engine: Engine, way: &Way) -> Found
         seq: way.range.clone(),
         batch_size: way.batch_size,
         window: way.window,
+        threads: way.threads,
         ..replay::Options::default()
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(way.threads)
-        .build()
-        .expect("threads can be made");
     let mut detections = Vec::new();
     let take = |found: Vec<_>| {
         detections.extend(found);
         Ok(())
     };
-    let stores = reader
-        .stores(replay::stores_for(reader, &engine, &options))
-        .expect("the capture is whole");
-    let engine = pool
-        .install(|| replay::run(reader, engine, stores, &options, take, |_| {}))
+    let outcome = replay::Replay::plan(reader, engine, Vec::new(), options)
+        .and_then(|replay| replay.run(take, |_| {}))
         .expect("the capture is whole");
     Found {
         detections,
-        counts: counts(&engine),
+        counts: counts(&outcome.engine),
     }
 }
