@@ -34,7 +34,7 @@ pub struct ConditionError {
     /// The text, as written.
     pub text: String,
     /// Why it is no filter; `None` if it was not meant to be one.
-    pub filter: Option<FilterError>,
+    pub filter: Option<Box<FilterError>>,
     /// Why it is no CEL; empty if it was not meant to be any.
     pub cel: Vec<CelError>,
 }
@@ -142,7 +142,7 @@ impl ConditionError {
     fn new(text: &str, filter: Option<FilterError>, cel: Vec<CelError>) -> Self {
         Self {
             text: text.to_owned(),
-            filter,
+            filter: filter.map(Box::new),
             cel,
         }
     }
