@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use analyze::{Format, Options, SqlSession};
-use capture::{CaptureReader, State};
+use capture::{CaptureReader, DetectionsFile, State};
 use clap::ValueEnum;
 
 use crate::exit::{Exit, Failure};
@@ -20,7 +20,7 @@ const TABLE_ROWS: usize = 1000;
 ///
 /// Every event type is a table with the event's fields and the columns of the process that caused it; `events` has all
 /// of them, with the fields as JSON in `data`. Also: what stores know (`processes`, `process_tree`, `containers`, `dns`,
-/// `symbols`, `system` …), `contexts`, `loss`, and `detections` if the capture has some. Functions such as
+/// `symbols`, `system` …), `contexts`, `loss`, and `detections` if the capture has some, or a Parquet file of them is among the captures. Functions such as
 /// `ancestors(process_id, seq, 5)` ask stores as of an event. Rows come in the order of their sequence numbers. Names are
 /// case-sensitive; put those with dots in double quotes.
 ///
@@ -28,7 +28,7 @@ const TABLE_ROWS: usize = 1000;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Captures, and then the query. What exists as a path is a capture; the last argument may be a query instead.
+    /// Captures and files of detections (as replay -o parquet writes them), and then the query. What exists as a path is a capture; the last argument may be a query instead.
     #[arg(value_name = "CAPTURE|QUERY", required = true)]
     arguments: Vec<String>,
     /// The query; then all arguments are captures.
@@ -66,6 +66,7 @@ Examples:
       WHERE glob(pathname, '/etc/*') AND NOT container_id = ''\"
   tracee-cap sql a.tcap b.tcap -o csv 'SELECT capture, count(*) FROM events GROUP BY capture'
   tracee-cap sql incident.tcap -f questions.sql -w answers.ndjson
+  tracee-cap sql found.parquet 'SELECT severity, name, count(*) FROM detections GROUP BY ALL'
   tracee-cap sql incident.tcap                      # a prompt";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -82,13 +83,19 @@ enum Output {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let (captures, source) = split(args)?;
+    let (files, captures): (Vec<_>, Vec<_>) =
+        captures.into_iter().partition(|path| DetectionsFile::is_at(path));
     let readers = captures
         .iter()
         .map(|path| opened::open(path))
         .collect::<Result<Vec<_>, _>>()?;
+    let files = files
+        .iter()
+        .map(|path| DetectionsFile::open(path).map_err(opened::failure))
+        .collect::<Result<Vec<_>, _>>()?;
     let threads = args.threads.map_or(Options::default().threads, NonZeroUsize::get);
     let memory = args.memory.saturating_mul(1 << 20);
-    let session = SqlSession::new(readers, Options { threads, memory }).map_err(failure)?;
+    let session = SqlSession::over(readers, files, Options { threads, memory }).map_err(failure)?;
     answer(args, &session, source)?;
     Ok(session
         .readers()

@@ -25,8 +25,20 @@ const BATCH: usize = 8192;
 /// Batches that are made ahead of the query.
 const AHEAD: usize = 2;
 
-/// Makes the rows of a capture.
-type Make = dyn Fn(&Named, &Rows<'_>) -> Result<()> + Send + Sync;
+/// What rows are made of: a capture, or something like it.
+pub(crate) trait Source: Send + Sync + 'static {
+    /// What it is called in the column for the capture.
+    fn name(&self) -> &str;
+}
+
+impl Source for Named {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Makes the rows of a source.
+type Make<S> = dyn Fn(&S, &Rows<'_>) -> Result<()> + Send + Sync;
 
 /// Where rows go as they are made.
 pub(crate) struct Rows<'a> {
@@ -65,10 +77,10 @@ impl Rows<'_> {
 }
 
 /// A table of the rows that `make` makes, capture by capture: with `schema` and a column for the capture.
-pub(crate) fn made(
-    captures: &Arc<[Named]>,
+pub(crate) fn made<S: Source>(
+    captures: &Arc<[S]>,
     schema: &Schema,
-    make: impl Fn(&Named, &Rows<'_>) -> Result<()> + Send + Sync + 'static,
+    make: impl Fn(&S, &Rows<'_>) -> Result<()> + Send + Sync + 'static,
 ) -> Result<Arc<dyn TableProvider>> {
     let mut fields: Vec<_> = schema
         .fields()
@@ -86,13 +98,13 @@ pub(crate) fn made(
     Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(rows)])?))
 }
 
-struct Made {
-    captures: Arc<[Named]>,
+struct Made<S> {
+    captures: Arc<[S]>,
     schema: SchemaRef,
-    make: Arc<Make>,
+    make: Arc<Make<S>>,
 }
 
-impl fmt::Debug for Made {
+impl<S> fmt::Debug for Made<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Made")
             .field("schema", &self.schema)
@@ -100,7 +112,7 @@ impl fmt::Debug for Made {
     }
 }
 
-impl PartitionStream for Made {
+impl<S: Source> PartitionStream for Made<S> {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -114,7 +126,7 @@ impl PartitionStream for Made {
             captures.iter().try_for_each(|capture| {
                 let rows = Rows {
                     schema: &schema,
-                    capture: &capture.name,
+                    capture: capture.name(),
                     to: &to,
                 };
                 make(capture, &rows)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use capture::CaptureReader;
+use capture::{CaptureReader, DetectionsFile};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -22,6 +22,7 @@ use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 use crate::error::{Error, sql_error};
+use crate::other::Detections;
 use crate::table::{EventTable, Named};
 use crate::{as_of, functions, other, stores};
 
@@ -106,13 +107,33 @@ impl SqlSession {
     /// # Errors
     /// If the detections of one cannot be read, or there are no threads.
     pub fn new(readers: Vec<CaptureReader>, options: Options) -> Result<Self, Error> {
-        let paths: Vec<_> = readers.iter().map(|reader| reader.path().to_owned()).collect();
+        Self::over(readers, Vec::new(), options)
+    }
+
+    /// As [`new`](Self::new), with files of detections, whose rows are in the table `detections`, too.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and if a file cannot be read.
+    pub fn over(
+        readers: Vec<CaptureReader>,
+        files: Vec<DetectionsFile>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let captures = readers.iter().map(CaptureReader::path);
+        let paths: Vec<_> = captures
+            .chain(files.iter().map(DetectionsFile::path))
+            .map(Path::to_owned)
+            .collect();
         let captures: Arc<[_]> = readers
             .into_iter()
             .map(|reader| Named::new(name(reader.path(), &paths), reader))
             .collect();
         let setup = |source: DataFusionError| sql_error(source, "");
-        let context = context(&captures, options).map_err(setup)?;
+        let files = files
+            .into_iter()
+            .map(|file| Detections::in_file(name(file.path(), &paths), file));
+        let detections = captures.iter().map(Detections::of).chain(files).collect();
+        let context = context(&captures, detections, options).map_err(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .enable_all()
@@ -237,7 +258,11 @@ fn name(path: &Path, paths: &[PathBuf]) -> String {
 const CATALOG: &str = "tracee_cap";
 const SCHEMA: &str = "captures";
 
-fn context(captures: &Arc<[Named]>, options: Options) -> Result<SessionContext, DataFusionError> {
+fn context(
+    captures: &Arc<[Named]>,
+    detections: Vec<Detections>,
+    options: Options,
+) -> Result<SessionContext, DataFusionError> {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
         .with_information_schema(true)
@@ -256,7 +281,10 @@ fn context(captures: &Arc<[Named]>, options: Options) -> Result<SessionContext, 
         .build();
     let context = SessionContext::new_with_state(state);
     let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(SCHEMA, Arc::new(Tables::new(captures, options.threads)?))?;
+    catalog.register_schema(
+        SCHEMA,
+        Arc::new(Tables::new(captures, detections, options.threads)?),
+    )?;
     context.register_catalog(CATALOG, Arc::new(catalog));
     for function in functions::all().into_iter().chain(as_of::all(captures)) {
         context.register_udf(function);
@@ -274,13 +302,17 @@ struct Tables {
 }
 
 impl Tables {
-    fn new(captures: &Arc<[Named]>, threads: usize) -> Result<Self, DataFusionError> {
+    fn new(
+        captures: &Arc<[Named]>,
+        detections: Vec<Detections>,
+        threads: usize,
+    ) -> Result<Self, DataFusionError> {
         let events: Arc<dyn TableProvider> = Arc::new(EventTable::of_all(Arc::clone(captures), threads));
         let mut fixed = stores::tables(captures)?;
         fixed.insert("events", events);
         fixed.insert("contexts", other::contexts(captures)?);
         fixed.insert("loss", other::losses(captures)?);
-        if let Some(detections) = other::detections(captures)? {
+        if let Some(detections) = other::detections(detections)? {
             fixed.insert("detections", detections);
         }
         Ok(Self {
@@ -335,7 +367,7 @@ mod tests {
 
     #[test]
     fn no_event_type_hides_behind_another_table() {
-        let tables = Tables::new(&Arc::from([]), 1).expect("there are no captures to fail");
+        let tables = Tables::new(&Arc::from([]), Vec::new(), 1).expect("there are no captures to fail");
         for name in tables.fixed.keys().copied().chain(["detections"]) {
             assert!(Tables::event_type(name).is_none(), "{name}");
         }

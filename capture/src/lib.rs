@@ -48,7 +48,8 @@ pub use manifest::{
     Totals, format_time,
 };
 pub use reader::{
-    CaptureReader, Events, Fault, Scan, ScanBatches, ScanPart, ScanTask, Segment, TaskBatches, Verification,
+    CaptureReader, DetectionsFile, Events, Fault, Scan, ScanBatches, ScanPart, ScanTask, Segment,
+    TaskBatches, Verification,
 };
 pub use stores::BEFORE_SEQ;
 pub use table::Table;

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod decode;
+mod detections;
 mod facts;
 mod footer;
 mod merge;
@@ -24,6 +25,7 @@ use arrow::array::RecordBatch;
 use detectors_api::columns::layout;
 use detectors_api::event::{Contexts, EventBatch, context_schema};
 
+pub use detections::DetectionsFile;
 pub use merge::Events;
 pub use scan::{Scan, ScanBatches, ScanPart};
 pub use task::{ScanTask, TaskBatches};

@@ -139,6 +139,20 @@ impl Sample {
         };
         written(format, Some(&capture()), self.detections.clone(), &ending)
     }
+
+    /// The detections in a form, in a run in which all went well.
+    pub(crate) fn in_good_form(&self, format: Format) -> String {
+        let ending = Ending {
+            exit_code: Some(0),
+            ..Ending::of(&self.engine)
+        };
+        text(written(
+            format,
+            Some(&capture()),
+            self.detections.clone(),
+            &ending,
+        ))
+    }
 }
 
 /// `detections` in a form.
@@ -181,6 +195,32 @@ pub(crate) fn capture() -> Capture {
         state: "closed".to_owned(),
         host: "web-1".to_owned(),
     }
+}
+
+/// One detection of one of three detectors, for the documentation.
+pub(crate) fn example() -> Sample {
+    let event = TestEvent::new("security_file_open")
+        .set("pathname", "/etc/shadow")
+        .at_ns(1_785_571_200_987_654_321)
+        .process(4242, 1_785_571_190_000_000_000)
+        .parent(77, 1_785_571_000_000_000_000)
+        .comm("cat")
+        .exe("/usr/bin/cat")
+        .uid(1000)
+        .container("3f4a5b6c7d8e9f00", true)
+        .image(
+            "shop",
+            "registry.example/shop:2",
+            "registry.example/shop@sha256:11",
+        );
+    let registered = EngineBuilder::new()
+        .detector(SecretRead)
+        .detector(Silent)
+        .detector(Refused)
+        .build();
+    let mut engine = registered.engine;
+    let detections = engine.process(&batches(&[event]), &Stores::new());
+    Sample { detections, engine }
 }
 
 /// What five detectors find in four events.

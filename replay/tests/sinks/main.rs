@@ -5,6 +5,7 @@
 
 mod csv;
 mod detections;
+mod documentation;
 mod expect;
 mod junit;
 mod ocsf;

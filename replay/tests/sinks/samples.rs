@@ -1,4 +1,4 @@
-//! How each form looks. The examples in docs/output-forms.md come from here.
+//! How each form looks.
 
 use replay::Format;
 
@@ -34,7 +34,7 @@ fn every_form_of_nothing_is_complete() {
     }
 }
 
-fn name(format: &Format) -> &'static str {
+pub(crate) fn name(format: &Format) -> &'static str {
     match format {
         Format::Table { .. } => "table",
         Format::Ndjson => "ndjson",
