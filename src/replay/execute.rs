@@ -70,7 +70,7 @@ impl Run<'_> {
             Err(replay::Error::Cancelled) => return Ok(None),
             Err(error) => return Err(super::failure(error)),
         };
-        outlet.end(&outcome.engine);
+        outlet.end(&outcome);
         let range = args.range.record(&reader, &seq)?;
         let losses = LossRecord::in_range(&reader, &seq).map_err(opened::failure)?;
         let (record, timing) = CaptureRun::new(

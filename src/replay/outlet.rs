@@ -5,8 +5,8 @@ use std::io::{BufReader, Write};
 
 use anyhow::Context;
 use capture::CaptureReader;
-use detectors_engine::{Detection, Engine};
-use replay::{Capture, Ending, ExpectError, Expectation, Format, Writer, Written};
+use detectors_engine::Detection;
+use replay::{Capture, Ending, ExpectError, Expectation, Format, Outcome, Writer, Written};
 
 use super::args::Args;
 use crate::exit::{Exit, Failure};
@@ -51,14 +51,21 @@ impl<W: Write> Outlet<W> {
         Ok(self.writer.write(detection)?)
     }
 
-    /// `engine` has found everything in its capture.
-    pub(super) fn end(&mut self, engine: &Engine) {
-        self.ending.add(engine);
+    /// A capture was read to its end.
+    pub(super) fn end(&mut self, outcome: &Outcome) {
+        self.ending.add(&outcome.engine);
+        self.ending
+            .unread
+            .extend(outcome.gaps.iter().map(ToString::to_string));
     }
 
     /// Ends the output of a run that would end with `exit`; what it ends with after the comparison.
     pub(super) fn finish(mut self, exit: Exit) -> Result<(Written, Exit), Failure> {
         let mut exit = exit;
+        if exit == Exit::Interrupted {
+            let text = "the run was interrupted: what follows was not looked at";
+            self.ending.unread.push(text.to_owned());
+        }
         // What was interrupted did not find everything: there is nothing to compare.
         if let Some(expected) = self.expected.filter(|_| exit != Exit::Interrupted) {
             let comparison = expected.finish().map_err(failure)?;
