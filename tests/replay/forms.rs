@@ -55,8 +55,9 @@ fn detections_in_parquet_are_asked_in_sql() {
         let output = tracee_cap()
             .arg("sql")
             .arg(&file)
-            .args(["-o", "ndjson", "-q", query]);
-        let output = output.output().expect("it runs");
+            .args(["-o", "ndjson", "-q", query])
+            .output()
+            .expect("it runs");
         assert!(
             output.status.success(),
             "{}",
