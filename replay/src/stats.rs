@@ -55,7 +55,7 @@ pub fn stats_table(detectors: &[DetectorRun], timing: &[DetectorTiming]) -> Stri
 pub fn troubles(detectors: &[DetectorRun]) -> String {
     let mut text = String::new();
     for detector in detectors {
-        let failed = detector.errors + detector.panics;
+        let failed = detector.errors + detector.panics + detector.unreadable;
         for (texts, count, what) in [
             (&detector.failures, failed, "failed calls"),
             (&detector.notes, detector.warnings, "warnings"),
@@ -124,6 +124,7 @@ mod tests {
             outputs: 3,
             errors: 0,
             panics: 0,
+            unreadable: 0,
             warnings: 0,
             failures: Vec::new(),
             notes: Vec::new(),

@@ -3,14 +3,17 @@
 //! `cargo bench -p detectors-builtin --bench builtin -- [EVENTS]` runs them over that many events (400,000 by default) of
 //! `fixtures::generator`, in memory, on one thread. Times are those that the kernel gave to the thread on a CPU, so what else runs
 //! counts as little as possible. An event costs nothing where no detector asks for its type; so besides the time per event of the
-//! recording there is that per event of the types that the detector asks for.
+//! recording there is that per event of the types that the detector asks for. Of all detectors together there is also what
+//! it takes to find the events that they want, and what it takes to run the detectors over these.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+use std::hint::black_box;
 
 use detectors_api::event::{BatchBuilder, EventBatch};
 use detectors_api::stores::Store;
 use detectors_builtin::detectors;
-use detectors_engine::{Engine, EngineBuilder};
+use detectors_engine::{Engine, EngineBuilder, Purpose};
 use detectors_stores::Stores;
 use fixtures::generator::Generator;
 
@@ -108,6 +111,25 @@ fn measure(recording: &Recording, id: Option<&str>) -> Figures {
     }
 }
 
+/// What selecting, and running over what was selected, takes for all detectors together: ns for the whole recording.
+fn measure_apart(recording: &Recording) -> (u64, u64) {
+    let (mut runs, mut selecting, mut running) = (0, 0, 0);
+    while selecting + running < ENOUGH_NS {
+        let mut engine = engine(None);
+        let selector = engine.selector(Purpose::Detect);
+        for batches in &recording.windows {
+            let start = cpu_ns();
+            let survivors: Vec<_> = batches.iter().map(|batch| selector.select(batch)).collect();
+            let selected = cpu_ns();
+            black_box(engine.run(survivors, &recording.stores, Purpose::Detect));
+            selecting += selected - start;
+            running += cpu_ns() - selected;
+        }
+        runs += 1;
+    }
+    (selecting / runs, running / runs)
+}
+
 /// Time that this thread has run on a CPU, in ns.
 fn cpu_ns() -> u64 {
     let stat =
@@ -148,6 +170,10 @@ fn main() {
     );
     pool.install(|| {
         row("all", &measure(&recording, None), &recording);
+        let (selecting, running) = measure_apart(&recording);
+        for (name, time) in [("  selecting", selecting), ("  running", running)] {
+            println!("{name:34} {:>38.1}", time as f64 / events as f64);
+        }
         for detector in detectors() {
             let definition = detector.definition();
             let figures = measure(&recording, Some(&definition.id));

@@ -33,6 +33,8 @@ pub struct DetectorRun {
     pub errors: u64,
     /// Calls that panicked.
     pub panics: u64,
+    /// Calls on events that could not be read whole.
+    pub unreadable: u64,
     /// Warnings.
     pub warnings: u64,
     /// The first failed calls, in words.
@@ -61,6 +63,7 @@ impl DetectorRun {
             outputs: counts.outputs,
             errors: counts.errors,
             panics: counts.panics,
+            unreadable: counts.unreadable,
             warnings: counts.warnings,
             failures: stats.failures.iter().map(ToString::to_string).collect(),
             notes: stats.notes.iter().map(ToString::to_string).collect(),
