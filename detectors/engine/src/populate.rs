@@ -17,10 +17,7 @@ const STACK: &str = "stack_addresses";
 pub(crate) fn populate(slot: &Slot, output: Output, event: &Event<'_>, stores: &AsOf<'_>) -> proto::Event {
     let definition = &slot.definition;
     let flags = output.auto_populate.unwrap_or(definition.auto_populate);
-    let stack = event.stack_addresses();
-    let trigger = event.to_proto();
-
-    let mut workload = trigger.workload;
+    let mut workload = event.workload_message();
     if let Some(process) = workload.as_mut().and_then(|workload| workload.process.as_mut()) {
         if process.executable.is_none() {
             let path = process.unique_id.and_then(|id| stores.executable_path(id));
@@ -42,30 +39,37 @@ pub(crate) fn populate(slot: &Slot, output: Output, event: &Event<'_>, stores: &
         None if flags.contains(AutoPopulate::THREAT) => slot.threat.clone(),
         None => None,
     };
-    let detected_from = flags.contains(AutoPopulate::DETECTED_FROM).then(|| {
-        let mut data = trigger.data;
-        if !stack.is_empty() {
-            data.push(proto::EventValue {
-                name: STACK.to_owned(),
-                value: Some(Value::from(stack)),
-            });
-        }
-        proto::DetectedFrom {
-            id: trigger.id.cast_unsigned(),
-            name: trigger.name,
-            data,
-            parent: trigger.detected_from.map(Box::new),
-        }
-    });
+    // The data is the dear part: nobody has read most of it so far.
+    let detected_from = flags
+        .contains(AutoPopulate::DETECTED_FROM)
+        .then(|| detected_from(event));
     proto::Event {
-        timestamp: trigger.timestamp,
+        timestamp: event.timestamp(),
         id: definition.event.number(),
         name: definition.event.name.clone(),
-        policies: trigger.policies,
+        policies: event.policies(),
         workload,
         data: output.data,
         threat,
         detected_from,
+    }
+}
+
+/// The triggering event, as its detection carries it.
+fn detected_from(event: &Event<'_>) -> proto::DetectedFrom {
+    let mut data = event.data_messages();
+    let stack = event.stack_addresses();
+    if !stack.is_empty() {
+        data.push(proto::EventValue {
+            name: STACK.to_owned(),
+            value: Some(Value::from(stack)),
+        });
+    }
+    proto::DetectedFrom {
+        id: event.id().cast_unsigned(),
+        name: event.name().to_owned(),
+        data,
+        parent: event.detected_from().cloned().map(Box::new),
     }
 }
 

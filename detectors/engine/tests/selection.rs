@@ -209,7 +209,7 @@ fn events_that_nobody_looked_at_were_seen() {
 struct Untouchable;
 
 impl StoreSource for Untouchable {
-    fn stores(&self) -> &Stores {
+    fn stores(&self, _seq: u64) -> &Stores {
         panic!("nobody has anything to ask")
     }
 

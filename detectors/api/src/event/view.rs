@@ -299,6 +299,27 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// When it happened, as a message, which can also hold what does not fit into [`timestamp_ns`](Self::timestamp_ns).
+    #[must_use]
+    pub fn timestamp(&self) -> Option<prost_types::Timestamp> {
+        match &self.source {
+            Source::Message(event) => event.timestamp,
+            Source::Row { .. } => match self.timestamp_ns() {
+                Some(ns) => Some(timestamp_from_ns(ns)),
+                None => self.extra()?.timestamp,
+            },
+        }
+    }
+
+    /// Policies that matched.
+    #[must_use]
+    pub fn policies(&self) -> Option<proto::Policies> {
+        match &self.source {
+            Source::Message(event) => event.policies.clone(),
+            Source::Row { .. } => self.context_row()?.policies(),
+        }
+    }
+
     /// The fields as messages.
     #[must_use]
     pub fn data_messages(&self) -> Vec<proto::EventValue> {
@@ -353,13 +374,10 @@ impl<'a> Event<'a> {
         let extra = self.extra();
         RecordedEvent {
             event: proto::Event {
-                timestamp: match self.timestamp_ns() {
-                    Some(ns) => Some(timestamp_from_ns(ns)),
-                    None => extra.and_then(|extra| extra.timestamp),
-                },
+                timestamp: self.timestamp(),
                 id: self.id(),
                 name: self.name().to_owned(),
-                policies: self.context_row().and_then(ContextRow::policies),
+                policies: self.policies(),
                 workload: self.workload_message(),
                 data: self.data_messages(),
                 threat: self.threat().cloned(),
