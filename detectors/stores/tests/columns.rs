@@ -85,12 +85,9 @@ fn generated_events() {
 
 #[test]
 fn recorded_events() {
-    for (name, rows) in [
-        ("exec.jsonl", 1),
-        ("trace.jsonl", 1),
-        ("dns_events.ndjson.gz", 100),
-    ] {
-        assert!(compare(recording(name).into_iter()) > rows, "{name}");
+    for (name, rows) in [("docs_events.ndjson", 3), ("dns_events.ndjson.gz", 100)] {
+        let found = compare(recording(name).into_iter().take(4000));
+        assert!(found > rows, "{name}: {found} rows");
     }
 }
 
