@@ -1,5 +1,6 @@
 //! The stores of a capture, as of a place in it.
 
+use arrow::error::ArrowError;
 use detectors_api::event::EventBatch;
 use detectors_stores::{FoldError, Input, Stores};
 use rayon::prelude::*;
@@ -51,6 +52,27 @@ impl CaptureReader {
         Ok(seqs)
     }
 
+    /// The same as the manifest has it, without reading a file: that costs little, however many there are. Of a part that holds
+    /// more than two, the first and the last are told.
+    #[must_use]
+    pub fn keyframe_seqs(&self) -> Vec<u64> {
+        let is_keyframe = |table: &Table| matches!(table, Table::Keyframe(name) if name == Stores::KEYFRAME);
+        let parts = self.manifest().parts.iter();
+        let parts = parts
+            .filter(|part| is_keyframe(&part.table))
+            .filter_map(|part| part.seq);
+        let tables = self.tables().into_iter().filter(is_keyframe).collect::<Vec<_>>();
+        let journal = tables.iter().flat_map(|table| self.journal_batches(table));
+        let journal = journal.filter_map(|(_, batch)| stores::seq_range(batch));
+        let mut seqs: Vec<_> = parts
+            .chain(journal)
+            .flat_map(|seq| [seq.first, seq.last])
+            .collect();
+        seqs.sort_unstable();
+        seqs.dedup();
+        seqs
+    }
+
     /// Stores for questions about events from `seq` on. They have taken the last keyframe at or before `seq`, and wait for
     /// the events from [`Stores::settled`] on; events of other types than [`Stores::event_types`] may be left out.
     ///
@@ -76,7 +98,10 @@ impl CaptureReader {
             inputs.extend(self.inputs(&store)?);
         }
         inputs.extend(more);
-        let keyframe = self.keyframes()?.into_iter().rfind(|keyframe| *keyframe <= seq);
+        let keyframe = self
+            .keyframe_seqs()
+            .into_iter()
+            .rfind(|keyframe| *keyframe <= seq);
         let frames = match keyframe {
             Some(keyframe) => self.keyframe(keyframe)?,
             None => Vec::new(),
@@ -150,6 +175,18 @@ impl CaptureReader {
                     arrow::compute::concat_batches(&first.schema(), &rows).map_err(Error::table(&table))?;
                 frames.push((name.clone(), rows));
             }
+        }
+        if !frames.iter().any(|(name, _)| name == Stores::KEYFRAME) {
+            return Err(Error::Table {
+                table: format!(
+                    "{} of {}",
+                    Table::keyframe(Stores::KEYFRAME)?,
+                    self.path().display()
+                ),
+                source: ArrowError::SchemaError(format!(
+                    "the manifest tells of a keyframe of the events before {wanted}, but no row is of it"
+                )),
+            });
         }
         Ok(frames)
     }
