@@ -4,16 +4,17 @@
 //! Every process is forked, executes a binary, changes its user now and then, and exits. The figures are printed; they
 //! depend on the machine, so nothing is asserted but that the answers are there.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod measure;
+
 use std::collections::VecDeque;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use detectors_api::entity::entity_id;
 use detectors_api::event::{BatchBuilder, EventBatch};
 use detectors_api::stores::ProcessStore as _;
 use detectors_api::testkit::TestEvent;
 use detectors_stores::{Settings, Stores};
+use measure::{Random, bytes_in_use, cpu_ns, report};
 
 /// Versions to make, at least.
 const VERSIONS: usize = 1_000_000;
@@ -31,60 +32,6 @@ const LOOKUPS: usize = 500_000;
 const RETENTION_NS: u64 = 10_000_000_000;
 const START_NS: u64 = 1_700_000_000_000_000_000;
 const TICK_NS: u64 = 100_000;
-
-/// Time that this thread has run on a CPU, in ns.
-fn cpu_ns() -> u64 {
-    let stat =
-        std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells how long a thread ran");
-    let ran = stat.split(' ').next().and_then(|ns| ns.parse().ok());
-    ran.expect("the first number is the time on a CPU")
-}
-
-/// Counts the bytes that are in use.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: every call goes to the system's allocator, with what it was given.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        IN_USE.fetch_add(size, Ordering::Relaxed);
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-/// Numbers that look random and are always the same (xorshift64*: G. Marsaglia, S. Vigna).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-}
 
 /// A host on which processes come and go.
 struct Host {
@@ -190,10 +137,10 @@ fn main() {
     let (mut bytes, mut seconds) = (0, 0.0);
     while stores.processes().versions() < VERSIONS {
         let batches = host.chunk();
-        let (before, start) = (IN_USE.load(Ordering::Relaxed), cpu_ns());
+        let (before, start) = (bytes_in_use(), cpu_ns());
         stores.apply(&batches).expect("events are in order");
         seconds += (cpu_ns() - start) as f64 / 1e9;
-        bytes += IN_USE.load(Ordering::Relaxed) as i64 - before as i64;
+        bytes += bytes_in_use() as i64 - before as i64;
     }
     let versions = stores.processes().versions();
     report("versions", versions as f64, "");
@@ -238,7 +185,7 @@ fn main() {
 
 /// Memory of a store that forgets what ended and drops history that nobody asks for, as a long live recording has it.
 fn retained() {
-    let before = IN_USE.load(Ordering::Relaxed);
+    let before = bytes_in_use();
     let mut host = Host::new();
     let mut stores = Stores::with(Settings {
         retention_ns: Some(RETENTION_NS),
@@ -252,7 +199,7 @@ fn retained() {
             stores.compact(stores.settled());
         }
         host.questions = Vec::new();
-        let bytes = IN_USE.load(Ordering::Relaxed) - before;
+        let bytes = bytes_in_use() - before;
         report(
             &format!("retention 10 s, after {} k events", host.seq / 1000),
             bytes as f64 / f64::from(1 << 20),
@@ -286,9 +233,4 @@ fn median<T>(questions: &[(u64, u32)], ask: impl Fn(u64, u32) -> T) -> f64 {
         .collect();
     rounds.sort_by(f64::total_cmp);
     rounds[ROUNDS / 2]
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are what this is for")]
-fn report(what: &str, figure: f64, unit: &str) {
-    println!("{what:<30} {figure:>12.1} {unit}");
 }

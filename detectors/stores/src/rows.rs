@@ -250,8 +250,48 @@ impl<'a, T: Cell> Column<'a, T> {
     }
 }
 
-/// Makes a struct a [`Row`]: one column a member.
+impl<'a, T: Cell<Array = StringArray>> Column<'a, T> {
+    /// The text in a row, where it lies; empty if there is none.
+    pub(crate) fn text(&self, row: usize) -> &'a str {
+        match self.0 {
+            Some(array) if array.is_valid(row) => array.value(row),
+            _ => "",
+        }
+    }
+}
+
+/// Makes a struct a [`Row`]: one column a member. `columns NAME;` after the table also makes a struct of the columns of a
+/// table, for reading members one by one.
 macro_rules! rows {
+    (
+        table $table:literal;
+        columns $columns:ident;
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $($(#[$member_meta:meta])* $member_vis:vis $member:ident: $cell:ty,)*
+        }
+    ) => {
+        $crate::rows::rows! {
+            table $table;
+            $(#[$meta])*
+            $vis struct $name {
+                $($(#[$member_meta])* $member_vis $member: $cell,)*
+            }
+        }
+
+        /// The columns of the table.
+        $vis struct $columns<'a> {
+            $($member_vis $member: $crate::rows::Column<'a, $cell>,)*
+        }
+
+        impl<'a> $columns<'a> {
+            $vis fn of(batch: &'a ::arrow::array::RecordBatch) -> Result<Self, $crate::rows::RowsError> {
+                Ok(Self {
+                    $($member: $crate::rows::Column::of(batch, $table, stringify!($member))?,)*
+                })
+            }
+        }
+    };
     (
         table $table:literal;
         $(#[$meta:meta])*

@@ -69,6 +69,11 @@ struct Shared {
 }
 
 impl Directory {
+    /// Makes room for as many numbers at once.
+    pub(super) fn make_room(&mut self, numbers: usize) {
+        self.meanings.reserve(numbers);
+    }
+
     fn meaning(&self, number: u32) -> Option<Meaning> {
         Some(self.meanings.get(&number)?.unpack())
     }

@@ -9,6 +9,7 @@ use crate::rows::{Row, rows};
 
 rows! {
     table "keyframes/process";
+    columns Pieces;
     /// A piece of the state. Processes and threads are named by their place among the rows of their kind, from 0.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub(super) struct Piece {

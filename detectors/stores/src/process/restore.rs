@@ -5,37 +5,70 @@ use detectors_api::stores::ExecutableFile;
 
 use super::ProcessStore;
 use super::facts::{Exit, Facts, Index, Look, Now, Setting};
-use super::keyframe::{CHILD, PROCESS, PROCESS_ID, Piece, THREAD, THREAD_ID};
+use super::keyframe::{CHILD, PROCESS, PROCESS_ID, Piece, Pieces, THREAD, THREAD_ID};
 use super::thread::{NEVER, Thread};
 use crate::rows::{Row, RowsError};
+
+/// What a row tells of, in the order in which rows are taken: later kinds name processes and threads by their places.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Process,
+    Thread,
+    ProcessId,
+    ThreadId,
+    Child,
+}
+
+impl Kind {
+    const ALL: [(Self, &str); 5] = [
+        (Self::Process, PROCESS),
+        (Self::Thread, THREAD),
+        (Self::ProcessId, PROCESS_ID),
+        (Self::ThreadId, THREAD_ID),
+        (Self::Child, CHILD),
+    ];
+}
 
 impl ProcessStore {
     pub(super) fn take_keyframe(&mut self, seq: u64, rows: &RecordBatch) -> Result<(), RowsError> {
         let now = Now { seq, time_ns: 0 };
-        let pieces = Piece::from_batch(rows)?;
-        let count = |kind| pieces.iter().filter(|piece| piece.kind == kind).count();
-        let sizes = Sizes {
-            processes: count(PROCESS),
-            threads: count(THREAD),
+        let pieces = Pieces::of(rows)?;
+        let kind = |row| {
+            let name = pieces.kind.text(row);
+            let kind = Kind::ALL.iter().find(|(_, kind)| *kind == name);
+            kind.map(|(kind, _)| *kind)
+                .ok_or_else(|| wrong(row, "kind", name, "this version knows no such kind of row"))
         };
-        for kind in [PROCESS, THREAD, PROCESS_ID, THREAD_ID, CHILD] {
-            for (row, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.kind == kind) {
+        let kinds: Vec<_> = (0..rows.num_rows()).map(kind).collect::<Result<_, _>>()?;
+        let of = |kind| {
+            (0..)
+                .zip(&kinds)
+                .filter(move |(_, of)| **of == kind)
+                .map(|(row, _)| row)
+        };
+        let sizes = Sizes {
+            processes: of(Kind::Process).count(),
+            threads: of(Kind::Thread).count(),
+        };
+        self.make_room(sizes);
+        for kind in Kind::ALL.map(|(kind, _)| kind) {
+            for row in of(kind) {
                 let place = Place { sizes, row };
                 match kind {
-                    PROCESS => self.take_process(now, piece, place)?,
-                    THREAD => self.take_thread(now, piece, place)?,
-                    PROCESS_ID => {
-                        let index = place.process("process", piece.process)?;
-                        let id = place.given("id", piece.id)?;
+                    Kind::Process => self.take_process(now, &pieces, place)?,
+                    Kind::Thread => self.take_thread(now, &pieces, place)?,
+                    Kind::ProcessId => {
+                        let index = place.process("process", pieces.process.value(row))?;
+                        let id = place.given("id", pieces.id.value(row))?;
                         let table = &self.table;
                         self.by_id.add(id, seq, index, |index| table.since(index));
                         if table.facts(index).id != id {
                             self.aliases.push((id, index));
                         }
                     }
-                    THREAD_ID => {
-                        let index = place.thread(piece.thread)?;
-                        let id = place.given("id", piece.id)?;
+                    Kind::ThreadId => {
+                        let index = place.thread(pieces.thread.value(row))?;
+                        let id = place.given("id", pieces.id.value(row))?;
                         let threads = &self.threads.threads;
                         self.threads
                             .by_id
@@ -44,123 +77,119 @@ impl ProcessStore {
                             self.threads.aliases.push((id, index));
                         }
                     }
-                    _ => {
-                        let parent = place.process("process", piece.process)?;
-                        let child = place.process("child", piece.child)?;
+                    Kind::Child => {
+                        let parent = place.process("process", pieces.process.value(row))?;
+                        let child = place.process("child", pieces.child.value(row))?;
                         self.table.add_adopted(now, parent, child);
                     }
                 }
             }
         }
-        match pieces.iter().enumerate().find(|(_, piece)| {
-            ![PROCESS, THREAD, PROCESS_ID, THREAD_ID, CHILD].contains(&piece.kind.as_str())
-        }) {
-            Some((row, piece)) => Err(wrong(
-                row,
-                "kind",
-                &piece.kind,
-                "this version knows no such kind of row",
-            )),
-            None => {
-                self.link_children(now);
-                Ok(())
-            }
-        }
+        self.link_children(now);
+        Ok(())
     }
 
-    fn take_process(&mut self, now: Now, piece: &Piece, place: Place) -> Result<(), RowsError> {
+    /// Makes room for as many processes and threads at once. They are no more than there are rows.
+    fn make_room(&mut self, sizes: Sizes) {
+        self.table.processes.reserve_exact(sizes.processes);
+        self.by_id.make_room(sizes.processes);
+        self.by_pid.make_room(sizes.processes);
+        self.threads.threads.reserve_exact(sizes.threads);
+        self.threads.by_id.make_room(sizes.threads);
+    }
+
+    fn take_process(&mut self, now: Now, pieces: &Pieces<'_>, place: Place) -> Result<(), RowsError> {
+        let row = place.row;
         let other = |column, number: Option<u32>| {
             number
                 .map(|number| place.process(column, Some(number)))
                 .transpose()
         };
         let values = &mut self.table.values;
-        let mut text = |text: &Option<String>| values.texts.number(text.as_deref().unwrap_or_default());
+        let texts = &mut values.texts;
         let look = Look {
-            name: text(&piece.name),
-            path: text(&piece.exe),
-            exec_name: text(&piece.exec_name),
-            file: piece.exe_inode.map(|inode| ExecutableFile {
-                dev: piece.exe_dev.unwrap_or_default(),
+            name: texts.number(pieces.name.text(row)),
+            path: texts.number(pieces.exe.text(row)),
+            exec_name: texts.number(pieces.exec_name.text(row)),
+            file: pieces.exe_inode.value(row).map(|inode| ExecutableFile {
+                dev: pieces.exe_dev.value(row).unwrap_or_default(),
                 inode,
-                ctime_ns: piece.exe_ctime_ns.unwrap_or_default(),
-                mode: piece.exe_mode.unwrap_or_default(),
+                ctime_ns: pieces.exe_ctime_ns.value(row).unwrap_or_default(),
+                mode: pieces.exe_mode.value(row).unwrap_or_default(),
             }),
         };
         let setting = Setting {
-            uid: piece.uid.into(),
-            gid: piece.gid.into(),
-            container: text(&piece.container_id),
-            adopted_by: other("adopted_by", piece.adopted_by)?,
-            coarse: piece.coarse,
-            inferred: piece.inferred,
+            uid: pieces.uid.value(row).into(),
+            gid: pieces.gid.value(row).into(),
+            container: texts.number(pieces.container_id.text(row)),
+            adopted_by: other("adopted_by", pieces.adopted_by.value(row))?,
+            coarse: pieces.coarse.value(row),
+            inferred: pieces.inferred.value(row),
         };
         let exit = Exit {
-            ns: piece.exit_ns,
-            leader_ns: piece.leader_exit_ns,
-            code: piece.exit_code,
-            signal: piece.exit_signal,
-            complete: piece.exit_complete,
-            presumed: piece.exit_presumed.unwrap_or_default(),
+            ns: pieces.exit_ns.value(row),
+            leader_ns: pieces.leader_exit_ns.value(row),
+            code: pieces.exit_code.value(row),
+            signal: pieces.exit_signal.value(row),
+            complete: pieces.exit_complete.value(row),
+            presumed: pieces.exit_presumed.value(row).unwrap_or_default(),
         };
         let mut facts = Facts {
-            id: place.given("id", piece.id)?,
-            host_pid: piece.host_pid.unwrap_or_default(),
-            pid: piece.pid.into(),
-            host_ppid: piece.host_ppid.into(),
-            ppid: piece.ppid.into(),
-            parent: other("parent", piece.parent)?,
-            start_ns: piece.start_ns.unwrap_or_default().into(),
+            id: place.given("id", pieces.id.value(row))?,
+            host_pid: pieces.host_pid.value(row).unwrap_or_default(),
+            pid: pieces.pid.value(row).into(),
+            host_ppid: pieces.host_ppid.value(row).into(),
+            ppid: pieces.ppid.value(row).into(),
+            parent: other("parent", pieces.parent.value(row))?,
+            start_ns: pieces.start_ns.value(row).unwrap_or_default().into(),
             ..Facts::default()
         };
         values.change_look(&mut facts, |of| *of = look);
         values.change_setting(&mut facts, |of| *of = setting);
         values.change_exit(&mut facts, |of| *of = exit);
         let learned = Now {
-            time_ns: piece.time_ns,
+            time_ns: pieces.time_ns.value(row),
             ..now
         };
         let index = self.table.add(learned, facts);
-        let last_exit_ns = piece.last_exit_ns.unwrap_or_default();
+        let last_exit_ns = pieces.last_exit_ns.value(row).unwrap_or_default();
         if last_exit_ns != 0 && exit.ns.is_none() {
             self.table.groups.entry(index).or_default().last_exit_ns = last_exit_ns;
         }
         let table = &self.table;
-        if piece.by_id {
+        if pieces.by_id.value(row) {
             self.by_id
                 .add(facts.id, now.seq, index, |index| table.since(index));
         }
-        if piece.by_host_pid {
+        if pieces.by_host_pid.value(row) {
             self.by_pid
                 .replace(facts.host_pid, now.seq, index, |index| table.since(index));
         }
-        if piece.by_start {
+        if pieces.by_start.value(row) {
             self.coarse.insert(facts.host_pid, index);
         }
         Ok(())
     }
 
-    fn take_thread(&mut self, now: Now, piece: &Piece, place: Place) -> Result<(), RowsError> {
-        let process = place.process("process", piece.process)?;
-        let name = self
-            .table
-            .values
-            .texts
-            .number(piece.name.as_deref().unwrap_or_default());
+    fn take_thread(&mut self, now: Now, pieces: &Pieces<'_>, place: Place) -> Result<(), RowsError> {
+        let row = place.row;
+        let process = place.process("process", pieces.process.value(row))?;
+        let exit_ns = pieces.exit_ns.value(row);
         let thread = Thread {
-            id: place.given("id", piece.id)?,
-            host_tid: piece.host_pid.unwrap_or_default(),
-            tid: piece.pid.into(),
+            id: place.given("id", pieces.id.value(row))?,
+            host_tid: pieces.host_pid.value(row).unwrap_or_default(),
+            tid: pieces.pid.value(row).into(),
             process,
-            name,
-            start_ns: piece.start_ns.unwrap_or_default(),
-            coarse: piece.coarse,
+            name: self.table.values.texts.number(pieces.name.text(row)),
+            start_ns: pieces.start_ns.value(row).unwrap_or_default(),
+            coarse: pieces.coarse.value(row),
             since: now.seq,
-            exit_ns: piece.exit_ns.unwrap_or_default(),
-            exit_seq: if piece.exit_ns.is_some() { now.seq } else { NEVER },
+            exit_ns: exit_ns.unwrap_or_default(),
+            exit_seq: exit_ns.map_or(NEVER, |_| now.seq),
             forgotten: NEVER,
         };
-        let index = self.threads.insert(thread, piece.by_id, piece.by_start);
+        let (by_id, by_start) = (pieces.by_id.value(row), pieces.by_start.value(row));
+        let index = self.threads.insert(thread, by_id, by_start);
         self.table.add_thread(now, process, index, !thread.exited());
         Ok(())
     }

@@ -328,8 +328,8 @@ fn a_process_whose_pid_is_used_again_has_ended() {
         let view = stores.at(seq, 0);
         view.processes().get_process(id(of)).expect("known").exit_ns
     };
-    assert_eq!((end(1, C), end(2, C)), (None, Some(B + 6 * SECOND)));
-    assert_eq!(end(3, again), None);
+    assert_eq!((end(2, C), end(3, C)), (None, Some(B + 6 * SECOND)));
+    assert_eq!(end(4, again), None);
     let threads = stores.processes().at(3, 0).threads(id(C));
     assert!(
         threads
