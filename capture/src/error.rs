@@ -1,6 +1,7 @@
 //! What can go wrong with a capture.
 
 use std::io;
+use crate::manifest::SeqRange;
 use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
@@ -132,6 +133,18 @@ pub enum Error {
         before: u64,
         /// The number that should be higher.
         seq: u64,
+    },
+    /// Events do not lie where the manifest, or the file's statistics, say.
+    #[error("{}: events {first} to {last} lie outside of {} to {}, where they should be", file.display(), expected.first, expected.last)]
+    Elsewhere {
+        /// The file.
+        file: PathBuf,
+        /// First sequence number found.
+        first: u64,
+        /// Last sequence number found.
+        last: u64,
+        /// Where they should be.
+        expected: SeqRange,
     },
     /// Rows do not fit the columns that the table has.
     #[error("table {table}: {source}")]

@@ -149,7 +149,7 @@ fn recorded(
     let mut writer = CaptureWriter::create(path, header, options).expect("a new capture");
     let mut engine = engine();
     let mut found = Vec::new();
-    for (count, event) in (1..).zip(Generator::new(11).take(6_000)) {
+    for (count, event) in (1..).zip(Generator::new(11).take(9_000)) {
         writer.push(&event);
         if count % flush == 0 {
             let batches = writer.flush().expect("flushed");

@@ -3,6 +3,7 @@
 mod basics;
 mod captures;
 mod endings;
+mod explain;
 mod forms;
 mod help;
 mod progress;

@@ -312,6 +312,10 @@ fn part_tasks(shared: &Arc<Shared>, part: &Part) -> Result<Vec<ScanTask>, Error>
     let all = shared.seq == (0..=u64::MAX);
     let file = ParquetFile::open(&shared.inner.volume, part, !all)?;
     let bounds = row_group_seqs(&file)?;
+    // Readers go by what the manifest says of the order of files.
+    for found in bounds.iter().flatten() {
+        check_place(&file.path(), *found, part.seq)?;
+    }
     let tasks = (0..file.row_groups()).filter_map(|row_group| {
         let seq = bounds.get(row_group).copied().flatten().or(part.seq)?;
         (all || meets(&shared.seq, seq)).then(|| ScanTask {
@@ -325,6 +329,19 @@ fn part_tasks(shared: &Arc<Shared>, part: &Part) -> Result<Vec<ScanTask>, Error>
         })
     });
     Ok(tasks.collect())
+}
+
+/// Fails unless `found` lies within `expected`.
+pub(super) fn check_place(file: &Path, found: SeqRange, expected: Option<SeqRange>) -> Result<(), Error> {
+    match expected {
+        Some(expected) if found.first < expected.first || expected.last < found.last => Err(Error::Elsewhere {
+            file: file.to_owned(),
+            first: found.first,
+            last: found.last,
+            expected,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn memory_task(shared: &Arc<Shared>, batches: Vec<EventBatch>) -> Option<ScanTask> {

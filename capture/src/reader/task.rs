@@ -10,7 +10,7 @@ use detectors_api::event::{ColumnSource, Contexts, EventBatch, Rows};
 
 use super::Inner;
 use super::decode::{ParquetFile, RowGroupBatches};
-use super::scan::check_order;
+use super::scan::{check_order, check_place};
 use super::statistics::page_ranges;
 use crate::manifest::{SeqRange, TimeRange};
 use crate::part::ROW_GROUP_ROWS;
@@ -90,6 +90,7 @@ impl ScanTask {
         };
         Ok(TaskBatches {
             scan: Arc::clone(scan),
+            seq: self.seq,
             source,
             before: None,
         })
@@ -183,6 +184,8 @@ impl ColumnSource for RowGroup {
 #[derive(Debug)]
 pub struct TaskBatches {
     scan: Arc<Shared>,
+    /// Where the events are said to lie.
+    seq: SeqRange,
     source: BatchSource,
     /// Sequence number of the last event seen.
     before: Option<u64>,
@@ -267,7 +270,14 @@ impl TaskBatches {
                 let batch = batches.next(self.scan.others_on_demand)?;
                 if let Some(batch) = &batch {
                     check_order(&path, self.before, batch.seqs())?;
-                    self.before = batch.seqs().last().copied().or(self.before);
+                    if let (Some(first), Some(last)) = (batch.seqs().first(), batch.seqs().last()) {
+                        let found = SeqRange {
+                            first: *first,
+                            last: *last,
+                        };
+                        check_place(&path, found, Some(self.seq))?;
+                        self.before = Some(*last);
+                    }
                 }
                 Ok(batch)
             }
