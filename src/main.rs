@@ -32,6 +32,10 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 
+/// Measured: see docs/benchmarks.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()

@@ -42,7 +42,7 @@ impl Default for Options {
             hidden: BTreeSet::new(),
             threads: 0,
             batch_size: 65_536,
-            window: 1_000_000,
+            window: 262_144,
             cancel: None,
         }
     }

@@ -84,7 +84,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 1_000_000,
+        default_value_t = 262_144,
         value_parser = clap::value_parser!(u64).range(1..),
         help_heading = "Speed"
     )]

@@ -44,6 +44,10 @@ use recording::Recording;
 use run::{Job, in_child};
 use sets::Set;
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Whatever goes wrong ends the benchmark.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

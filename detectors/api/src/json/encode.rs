@@ -91,13 +91,32 @@ pub(super) fn quoted(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     out.push(b'"');
 }
 
+/// Bytes that some way of escaping does not write as they are. Most texts have none, and are passed over quickly.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = true;
+        byte += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special[b'<' as usize] = true;
+    special[b'>' as usize] = true;
+    special[b'&' as usize] = true;
+    // Begins the separators of lines and paragraphs.
+    special[0xe2] = true;
+    special
+};
+
 /// Text in quotes.
 pub(super) fn text(out: &mut Vec<u8>, text: &str, escape: Escape) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut written = 0;
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(plain) = bytes[at..].iter().position(|byte| SPECIAL[usize::from(*byte)]) {
+        at += plain;
         let byte = bytes[at];
         let (short, len): (&[u8], usize) = match byte {
             b'"' => (b"\\\"", 1),
