@@ -18,9 +18,13 @@ fn tracee_cap() -> Command {
     Command::cargo_bin("tracee-cap").expect("the binary is built with the tests")
 }
 
-fn header() -> Header {
+/// What a file of events says about how they were recorded, which is nothing; or that environments were.
+fn header(environment: bool) -> Header {
     Header {
-        enrichments: vec!["environment".to_owned()],
+        enrichments: environment
+            .then(|| "environment".to_owned())
+            .into_iter()
+            .collect(),
         ..Header::default()
     }
 }
@@ -33,8 +37,8 @@ fn options(segment_rows: u64) -> WriterOptions {
 }
 
 /// Everything that Tracee printed, but for a large recording of one event type that no detector asks for.
-fn real(path: &Path, segment_rows: u64) {
-    let mut writer = CaptureWriter::create(path, header(), options(segment_rows)).expect("a new capture");
+fn real(path: &Path, header: Header, segment_rows: u64) {
+    let mut writer = CaptureWriter::create(path, header, options(segment_rows)).expect("a new capture");
     for name in [
         "legacy/docs_events.ndjson",
         "legacy/trace.jsonl",
@@ -52,9 +56,9 @@ fn real(path: &Path, segment_rows: u64) {
     writer.finish().expect("finished");
 }
 
-fn generated(path: &Path, segment_rows: u64) {
-    let mut writer = CaptureWriter::create(path, header(), options(segment_rows)).expect("a new capture");
-    for (count, event) in (1..).zip(Generator::new(42).take(12_000)) {
+fn generated(path: &Path, header: Header, segment_rows: u64) {
+    let mut writer = CaptureWriter::create(path, header, options(segment_rows)).expect("a new capture");
+    for (count, event) in (1..).zip(Generator::new(42).take(6_000)) {
         writer.push(&event);
         if count % 500 == 0 {
             writer.flush().expect("flushed");
@@ -86,11 +90,11 @@ fn is_the_same_in_all_ways(captures: &[&Path]) -> Vec<u8> {
     let expected = replayed(captures[0], &["--threads", "1"]);
     for capture in captures {
         for threads in ["1", "2", "8"] {
-            for batch in ["333", "65536"] {
-                let found = replayed(capture, &["--threads", threads, "--batch-size", batch]);
+            for (window, batch) in [("1111", "333"), ("1000000", "65536")] {
+                let ways = ["--threads", threads, "--window", window, "--batch-size", batch];
                 assert!(
-                    found == expected,
-                    "{}, {threads} threads, batches of {batch}: other output",
+                    replayed(capture, &ways) == expected,
+                    "{}, {threads} threads, windows of {window}: other output",
                     capture.display()
                 );
             }
@@ -99,13 +103,47 @@ fn is_the_same_in_all_ways(captures: &[&Path]) -> Vec<u8> {
     expected
 }
 
-#[test]
-fn what_tracee_printed_gives_the_same_in_all_ways() {
+/// The capture in one file.
+fn pack(capture: &Path) -> PathBuf {
+    let file = capture.with_extension("tcap.tar");
+    tracee_cap()
+        .arg("pack")
+        .arg(capture)
+        .arg("-w")
+        .arg(&file)
+        .assert()
+        .success();
+    file
+}
+
+/// The events of the capture, a line for each.
+fn export(capture: &Path) -> PathBuf {
+    let file = capture.with_extension("ndjson");
+    let mut export = tracee_cap();
+    export
+        .arg("export")
+        .arg(capture)
+        .args(["--format", "extended", "-w"])
+        .arg(&file);
+    export.assert().success();
+    file
+}
+
+/// `make` writes the same events for any size of segments: they must give the same in all ways and forms.
+fn is_the_same_in_all_forms(make: fn(&Path, Header, u64)) {
     let directory = tempfile::tempdir().expect("a directory");
-    let [large, small] = ["large.tcap", "small.tcap"].map(|name| directory.path().join(name));
-    real(&large, 1_000_000);
-    real(&small, 700);
-    let found = is_the_same_in_all_ways(&[&large, &small]);
+    let [large, small, bare] =
+        ["large.tcap", "small.tcap", "bare.tcap"].map(|name| directory.path().join(name));
+    make(&large, header(true), 1_000_000);
+    make(&small, header(true), 900);
+    let found = is_the_same_in_all_ways(&[&large, &small, &pack(&small)]);
+    assert!(
+        lines(&found) > 10,
+        "{} detections are too few to tell",
+        lines(&found)
+    );
+    make(&bare, header(false), 900);
+    let found = is_the_same_in_all_ways(&[&bare, &export(&bare)]);
     assert!(
         lines(&found) > 10,
         "{} detections are too few to tell",
@@ -114,17 +152,13 @@ fn what_tracee_printed_gives_the_same_in_all_ways() {
 }
 
 #[test]
-fn what_is_generated_gives_the_same_in_all_ways() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let [large, small] = ["large.tcap", "small.tcap"].map(|name| directory.path().join(name));
-    generated(&large, 1_000_000);
-    generated(&small, 1_500);
-    let found = is_the_same_in_all_ways(&[&large, &small]);
-    assert!(
-        lines(&found) > 20,
-        "{} detections are too few to tell",
-        lines(&found)
-    );
+fn what_tracee_printed_gives_the_same_in_all_ways_and_forms() {
+    is_the_same_in_all_forms(real);
+}
+
+#[test]
+fn what_is_generated_gives_the_same_in_all_ways_and_forms() {
+    is_the_same_in_all_forms(generated);
 }
 
 /// Something worth a detection or two, some of them with memory and ancestors.

@@ -11,12 +11,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use detectors_api::catalogue::{FieldType, catalogue};
 use detectors_api::definition::{AutoPopulate, DetectorDefinition, EventRequirement};
 use detectors_api::detector::{Context, Detector, DetectorParams, Kind, Notes, Reach, State};
-use detectors_api::event::{BatchBuilder, Event, RecordedEvent};
+use detectors_api::event::{BatchBuilder, Event, EventBatch, RecordedEvent};
 use detectors_api::output::Output;
 use detectors_api::proto::event_value::Value;
 use detectors_api::proto::{self, EventValue};
 use detectors_api::stores::{ProcessInfo, Store, Stores as _};
-use detectors_engine::{ANCESTRY_DEPTH, Counts, Detection};
+use detectors_engine::{ANCESTRY_DEPTH, Counts, Detection, Restriction};
 use detectors_stores::{Input, Settings, Stores, StoresAt};
 
 use crate::filters::passes;
@@ -34,6 +34,39 @@ pub(crate) struct Recording<'a> {
     pub(crate) events: &'a [(u64, RecordedEvent)],
     pub(crate) settings: Settings,
     pub(crate) inputs: Vec<Input>,
+    /// The events that cannot be read. Nobody gets to know of them …
+    pub(crate) unread: BTreeSet<u64>,
+    /// … but that stores know everything before these numbers, which was kept for them.
+    pub(crate) keyframes: Vec<u64>,
+}
+
+impl Recording<'_> {
+    /// Stores that have been told nothing.
+    fn new_stores(&self) -> Stores {
+        let mut stores = Stores::with(self.settings.clone());
+        for input in &self.inputs {
+            stores.add_input(input.clone()).expect("the capture took it");
+        }
+        stores
+    }
+
+    /// Stores that have been told everything before the event at `place`.
+    fn stores_before(&self, place: usize) -> Stores {
+        let mut stores = self.new_stores();
+        for (seq, event) in &self.events[..place] {
+            stores
+                .advance(&alone(*seq, event), seq + 1)
+                .expect("the events are in order");
+        }
+        stores
+    }
+}
+
+/// An event in a batch of its own.
+fn alone(seq: u64, event: &RecordedEvent) -> Vec<EventBatch> {
+    let mut builder = BatchBuilder::new(0);
+    builder.push(seq, event);
+    builder.finish().batches
 }
 
 /// Which events detectors get.
@@ -41,7 +74,7 @@ pub(crate) struct Wanted<'a> {
     /// What is found in others is not told.
     pub(crate) range: RangeInclusive<u64>,
     /// Others are kept from all detectors, but not from the stores.
-    pub(crate) holds: &'a dyn Fn(&RecordedEvent) -> bool,
+    pub(crate) restriction: Option<&'a dyn Restriction>,
 }
 
 /// A detector that runs.
@@ -63,6 +96,8 @@ struct Shown<'a> {
     event: Event<'a>,
     /// Its type and the fields of that; none, if it is a recorded event that the catalogue does not know, which nobody gets.
     known: Option<(String, BTreeMap<String, FieldType>)>,
+    /// Whether detectors may see it.
+    permitted: bool,
 }
 
 /// Shows a recording to those of `detectors` that run.
@@ -75,23 +110,30 @@ pub(crate) fn interpret(
     let mut running: Vec<Running> = detectors.into_iter().map(Running::new).collect();
     running.retain(|detector| run.contains(&detector.definition.id));
     running.sort_by(|a, b| a.definition.id.cmp(&b.definition.id));
-    let mut stores = Stores::with(recording.settings.clone());
-    for input in &recording.inputs {
-        stores.add_input(input.clone()).expect("the capture took it");
-    }
+    let mut stores = recording.new_stores();
+    let mut keyframes = recording.keyframes.iter().peekable();
     let mut detections = Vec::new();
-    for (seq, event) in recording.events {
-        let mut builder = BatchBuilder::new(0);
-        builder.push(*seq, event);
-        let batches = builder.finish().batches;
+    for (place, (seq, event)) in recording.events.iter().enumerate() {
+        while keyframes.next_if(|keyframe| *keyframe <= seq).is_some() {
+            if !recording.unread.is_empty() {
+                stores = recording.stores_before(place);
+            }
+        }
+        if recording.unread.contains(seq) {
+            continue;
+        }
+        let batches = alone(*seq, event);
         stores
             .advance(&batches, seq + 1)
             .expect("the events are in order");
-        if !(wanted.holds)(event) {
-            continue;
-        }
         let before: Vec<_> = running.iter().map(|detector| detector.counts).collect();
-        let found = find(&mut running, event, batches[0].event(0), &stores);
+        let view = batches[0].event(0);
+        let permitted = wanted.restriction.is_none_or(|restriction| {
+            let stores = stores.at(*seq, view.timestamp_ns().unwrap_or_default());
+            restriction.holds(&view, &Context::new(&stores))
+        });
+        let shown = Shown::recorded(event, view, permitted);
+        let found = find(&mut running, shown, &stores);
         if wanted.range.contains(seq) {
             detections.extend(found);
         } else {
@@ -111,12 +153,7 @@ pub(crate) fn interpret(
 }
 
 /// Shows an event to all detectors, then what they found in it, then what was found in that, and so on.
-fn find(
-    running: &mut [Running],
-    message: &RecordedEvent,
-    event: Event<'_>,
-    stores: &Stores,
-) -> Vec<Detection> {
+fn find(running: &mut [Running], recorded: Shown<'_>, stores: &Stores) -> Vec<Detection> {
     let produced: BTreeMap<String, BTreeMap<String, FieldType>> = running
         .iter()
         .map(|detector| &detector.definition.event)
@@ -126,9 +163,9 @@ fn find(
             (event.name.clone(), fields.collect())
         })
         .collect();
-    let seq = event.seq();
+    let seq = recorded.event.seq();
     let mut found = Vec::new();
-    let mut level = show(running, 1, &[Shown::recorded(message, event)], stores);
+    let mut level = show(running, 1, &[recorded], stores);
     while !level.is_empty() {
         let inputs: Vec<_> = level
             .iter()
@@ -138,6 +175,7 @@ fn find(
                 known: produced
                     .get_key_value(&detection.event.name)
                     .map(|(name, fields)| (name.clone(), fields.clone())),
+                permitted: true,
             })
             .collect();
         let next = show(running, level[0].level + 1, &inputs, stores);
@@ -165,7 +203,7 @@ fn show(running: &mut [Running], level: u8, inputs: &[Shown<'_>], stores: &Store
 }
 
 impl<'a> Shown<'a> {
-    fn recorded(message: &RecordedEvent, event: Event<'a>) -> Self {
+    fn recorded(message: &RecordedEvent, event: Event<'a>, permitted: bool) -> Self {
         let known = catalogue().get(&message.event.name).map(|definition| {
             let fields = definition
                 .carried()
@@ -176,6 +214,7 @@ impl<'a> Shown<'a> {
             message: message.clone(),
             event,
             known,
+            permitted,
         }
     }
 }
@@ -215,7 +254,7 @@ impl Running {
         let lets_pass = |requirement: &&EventRequirement| {
             passes(&input.message, &declared, &requirement.data, &requirement.scope)
         };
-        if !wanted.iter().any(lets_pass) {
+        if !input.permitted || !wanted.iter().any(lets_pass) {
             return Vec::new();
         }
         self.counts.passed += 1;

@@ -7,6 +7,7 @@
 //!
 //! `PROPTEST_CASES` sets how many recordings are drawn.
 
+mod damaged;
 #[path = "../../../detectors/engine/tests/filters_naive/events.rs"]
 mod drawn;
 #[path = "../../../detectors/engine/tests/filters_naive/naive.rs"]
@@ -16,15 +17,17 @@ mod probe;
 mod recordings;
 mod written;
 
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use capture::CaptureReader;
-use detectors_api::detector::Detector;
+use detectors_api::detector::{Context, Detector};
+use detectors_api::event::Event;
 use detectors_api::json::{Flavour, write_line};
-use detectors_engine::Detection;
+use detectors_engine::{Detection, Engine, Restriction};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
+use damaged::{Place, places};
 use interpreter::{Found, Wanted, interpret};
 use probe::{PANIC, Plan, plans, probes};
 use recordings::{Drawn, recordings};
@@ -105,6 +108,34 @@ fn cut((mut way, range): (Way, Option<(Index, Index)>), drawn: &Drawn) -> Way {
     way
 }
 
+/// Keeps some events from detectors: by their number, by what they tell, and by what the stores tell.
+#[derive(Clone, Copy, Debug)]
+enum Only {
+    Odd,
+    InContainers,
+    KnownProcesses,
+}
+
+impl Restriction for Only {
+    fn holds(&self, event: &Event<'_>, cx: &Context<'_>) -> bool {
+        match self {
+            Self::Odd => event.seq() % 2 == 1,
+            Self::InContainers => !event.container().id().is_empty(),
+            Self::KnownProcesses => {
+                let process = event.process().entity_id();
+                process.is_some_and(|id| cx.processes().get_process(id).is_ok())
+            }
+        }
+    }
+}
+
+fn restricted(mut engine: Engine, only: Option<Only>) -> Engine {
+    if let Some(only) = only {
+        engine.restrict(Arc::new(only));
+    }
+    engine
+}
+
 /// The detections as the command prints them.
 fn printed(detections: &[Detection]) -> String {
     let mut bytes = Vec::new();
@@ -138,12 +169,13 @@ proptest! {
         drawn in recordings(),
         set in sets(),
         ways in prop::collection::vec(ways(), 1..4),
+        only in prop_oneof![3 => Just(None), 2 => select(vec![Only::Odd, Only::InContainers, Only::KnownProcesses]).prop_map(Some)],
     ) {
         only_show_other_panics();
-        let live = engine(set.detectors());
+        let live = restricted(engine(set.detectors()), only);
         let run = running(&live);
         let expected = |range| {
-            let wanted = Wanted { range, holds: &|_| true };
+            let wanted = Wanted { range, restriction: only.as_ref().map(|only| only as &dyn Restriction) };
             interpret(&plain(&drawn), set.detectors(), &run, &wanted)
         };
         let directory = tempfile::tempdir().expect("a directory");
@@ -154,8 +186,68 @@ proptest! {
         prop_assert_eq!(reader.state() == capture::State::Truncated, drawn.shape.died);
         for way in ways {
             let way = cut(way, &drawn);
-            let found = replay(&reader, engine(set.detectors()), &way);
+            let (found, gaps) = replay(&reader, restricted(engine(set.detectors()), only), &way);
             compare(&found, &expected(way.range.clone()))?;
+            prop_assert_eq!(gaps, []);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(cases(32)) })]
+    #[test]
+    fn what_can_be_read_is_replayed_and_the_rest_is_told(
+        drawn in recordings().prop_filter("there is a file", |drawn| !drawn.events.is_empty() && !drawn.shape.died),
+        set in sets(),
+        place in any::<Index>(),
+        whole in any::<bool>(),
+        ways in prop::collection::vec(ways(), 1..4),
+    ) {
+        only_show_other_panics();
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("damaged.tcap");
+        record(&path, &drawn, engine(Vec::new()));
+        let reader = CaptureReader::open(&path).expect("own capture");
+        let mut places = places(&reader, &drawn);
+        if whole {
+            places.retain(Place::is_needed_by_all);
+        }
+        let place = &places[place.index(places.len())];
+        place.damage();
+
+        let (found, gaps) = replay(&reader, engine(set.detectors()), &Way::default());
+        for (way, _) in ways {
+            let (again, same_gaps) = replay(&reader, engine(set.detectors()), &way);
+            compare(&again, &found)?;
+            prop_assert_eq!(&same_gaps, &gaps);
+        }
+        for gap in &gaps {
+            prop_assert!(place.event_type.is_none_or(|name| name == gap.event_type), "{gap}");
+            let stretch = place.seqs.first().zip(place.seqs.last()).expect("it holds events");
+            prop_assert!(*stretch.0 <= gap.first_seq && gap.last_seq <= *stretch.1, "{gap}");
+            if place.event_type.is_some() {
+                prop_assert_eq!((gap.first_seq, gap.last_seq), (*stretch.0, *stretch.1));
+                prop_assert_eq!(gap.events, place.seqs.len() as u64);
+            }
+        }
+        let unreadable: u64 = found.counts.values().map(|counts| counts.unreadable).sum();
+        prop_assert!(unreadable == 0 || !gaps.is_empty(), "what is missing must be told");
+        // What comes of an event half of which can be read depends on the half that its detector looks at.
+        if gaps.is_empty() || place.is_needed_by_all() {
+            let mut recording = plain(&drawn);
+            recording.keyframes = reader.keyframes().expect("they are whole");
+            if !gaps.is_empty() {
+                recording.unread = place.seqs.clone();
+            }
+            let run = running(&engine(set.detectors()));
+            let wanted = Wanted { range: 0..=u64::MAX, restriction: None };
+            let expected = interpret(&recording, set.detectors(), &run, &wanted);
+            let without_seen = |mut found: Found| {
+                // Events that nobody can want need not be readable to be counted.
+                found.counts.values_mut().for_each(|counts| counts.seen = 0);
+                found
+            };
+            compare(&without_seen(found), &without_seen(expected))?;
         }
     }
 }

@@ -9,6 +9,7 @@ use detectors_api::detector::Detector;
 use detectors_api::stores::Store;
 use detectors_engine::{Engine, EngineBuilder};
 use detectors_stores::{Input, Settings, custom};
+use replay::Gap;
 
 use crate::interpreter::{Found, Recording};
 use crate::recordings::{Drawn, Shape};
@@ -108,6 +109,8 @@ pub(crate) fn plain(drawn: &Drawn) -> Recording<'_> {
         events: &drawn.events,
         settings: settings(&drawn.shape),
         inputs: inputs(drawn),
+        unread: BTreeSet::new(),
+        keyframes: Vec::new(),
     }
 }
 
@@ -169,13 +172,13 @@ fn counts(engine: &Engine) -> std::collections::BTreeMap<String, detectors_engin
         .collect()
 }
 
-/// Replays a capture.
-pub(crate) fn replay(reader: &CaptureReader, engine: Engine, way: &Way) -> Found {
+/// Replays a capture. What could not be read comes second.
+pub(crate) fn replay(reader: &CaptureReader, engine: Engine, way: &Way) -> (Found, Vec<Gap>) {
     let options = replay::Options {
         seq: way.range.clone(),
+        threads: way.threads,
         batch_size: way.batch_size,
         window: way.window,
-        threads: way.threads,
         ..replay::Options::default()
     };
     let mut detections = Vec::new();
@@ -184,10 +187,12 @@ pub(crate) fn replay(reader: &CaptureReader, engine: Engine, way: &Way) -> Found
         Ok(())
     };
     let outcome = replay::Replay::plan(reader, engine, Vec::new(), options)
-        .and_then(|replay| replay.run(take, |_| {}))
-        .expect("the capture is whole");
-    Found {
+        .expect("what stores begin with is whole")
+        .run(take, |_| {})
+        .expect("nothing but the capture can fail");
+    let found = Found {
         detections,
         counts: counts(&outcome.engine),
-    }
+    };
+    (found, outcome.gaps)
 }
