@@ -104,7 +104,11 @@ fn answer(room: &Room, capture: &str, args: &[&str]) -> String {
         .iter()
         .map(|arg| if *arg == "CAPTURE" { capture } else { arg })
         .collect();
-    text(&room.stdout(&args)).replace(capture, "CAPTURE")
+    // Queries tell the file name.
+    let name = capture.rsplit('/').next().unwrap();
+    text(&room.stdout(&args))
+        .replace(capture, "CAPTURE")
+        .replace(name, "CAPTURE")
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn equal_runs_over_events_have_equal_records() {
     let room = Room::new();
     let events = recording("v1beta1/events.ndjson.zst");
     let run = |capture: &str, record: &str| {
-        room.stdout(&["replay", capture, "--provenance", record, "--force"]);
+        room.stdout(&["replay", capture, "--provenance", record]);
         let mut record: serde_json::Value =
             serde_json::from_slice(&fs::read(room.path(record)).unwrap()).unwrap();
         for name in ["timing", "argv"] {

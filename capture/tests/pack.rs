@@ -510,7 +510,7 @@ impl Mutation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// Whatever a pack has become, it is read or refused; and what can be unpacked reads as the pack does.
     #[test]
