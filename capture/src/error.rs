@@ -1,7 +1,7 @@
 //! What can go wrong with a capture.
 
-use std::io;
 use crate::manifest::SeqRange;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;

@@ -334,12 +334,14 @@ fn part_tasks(shared: &Arc<Shared>, part: &Part) -> Result<Vec<ScanTask>, Error>
 /// Fails unless `found` lies within `expected`.
 pub(super) fn check_place(file: &Path, found: SeqRange, expected: Option<SeqRange>) -> Result<(), Error> {
     match expected {
-        Some(expected) if found.first < expected.first || expected.last < found.last => Err(Error::Elsewhere {
-            file: file.to_owned(),
-            first: found.first,
-            last: found.last,
-            expected,
-        }),
+        Some(expected) if found.first < expected.first || expected.last < found.last => {
+            Err(Error::Elsewhere {
+                file: file.to_owned(),
+                first: found.first,
+                last: found.last,
+                expected,
+            })
+        }
         _ => Ok(()),
     }
 }

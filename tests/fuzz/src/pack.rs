@@ -71,7 +71,7 @@ fn sample() -> Result<Vec<u8>, Error> {
 fn change(pack: &mut Vec<u8>, line: &str) {
     let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
     // Any number is a position.
-    let position = |text: &str, of: usize| Some(text.parse::<usize>().ok()?.checked_rem(of)?);
+    let position = |text: &str, of: usize| text.parse::<usize>().ok()?.checked_rem(of);
     match first {
         "cut" => {
             if let Some(at) = position(rest, pack.len()) {
