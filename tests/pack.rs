@@ -307,7 +307,7 @@ fn damage_is_named() {
     // The first bytes of a Parquet file, after the header that names it.
     let name = b"process/part-000001.parquet\0";
     let at = pack.windows(name.len()).position(|bytes| bytes == name).unwrap();
-    let mut damaged = pack.clone();
+    let mut damaged = pack;
     damaged[at + 512 + 40] ^= 1;
     write(&damaged);
     let output = room.run(&["verify", "x.tcap.tar"]);
