@@ -464,7 +464,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     use prop::sample::Index;
     prop_oneof![
         4 => (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
-        4 => (any::<Index>(), prop::collection::vec(prop::sample::select(b"\0017/.\xff ".to_vec()), 1..16))
+        4 => (any::<Index>(), prop::collection::vec(prop::sample::select(b"\x00017/.\xff ".to_vec()), 1..16))
             .prop_map(|(at, bytes)| Mutation::Write(at, bytes)),
         1 => any::<Index>().prop_map(Mutation::Cut),
         2 => (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Mutation::Copy(from, to)),
