@@ -249,7 +249,7 @@ mod tests {
             "{text}"
         );
         assert!(told("cel:1 + 1").contains("a condition must be bool"));
-        assert!(told("flags=some").contains("as a filter"));
+        assert!(told("sockfd=some").contains("as a filter"));
         assert!(told("").contains("neither"));
     }
 
