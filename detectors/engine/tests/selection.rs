@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-use arrow::array::{ArrayRef, StringArray};
+use arrow::array::{ArrayRef, StringArray, UInt32Array};
+use arrow::compute::take;
 use detectors_api::detector::Detector;
 use detectors_api::event::{ColumnSource, Contexts, EventBatch, Rows};
 use detectors_api::prelude::*;
@@ -291,6 +292,11 @@ impl ColumnSource for Broken {
 
 /// Opens of which only `pathname` can be read.
 fn damaged(events: &[TestEvent]) -> EventBatch {
+    with_late_columns(events, Arc::new(Broken))
+}
+
+/// Opens of which only `pathname` is read at once.
+fn with_late_columns(events: &[TestEvent], source: Arc<dyn ColumnSource>) -> EventBatch {
     let batch = batches(events).remove(0);
     let columns = ["seq", "_extra", "pathname"];
     let schema = batch.record_batch().schema();
@@ -302,7 +308,67 @@ fn damaged(events: &[TestEvent]) -> EventBatch {
     let rows = Rows::from(0..batch.len() as u32);
     EventBatch::try_new(OPEN, columns, Contexts::default())
         .expect("a part of what was right")
-        .with_late_columns(Arc::new(Broken), rows)
+        .with_late_columns(source, rows)
+}
+
+/// The columns of a batch, and what was asked of them.
+#[derive(Debug)]
+struct Whole {
+    batch: EventBatch,
+    asked: Mutex<Vec<(String, usize)>>,
+}
+
+impl ColumnSource for Whole {
+    fn column(&self, column: &str, rows: &Rows) -> std::result::Result<Option<ArrayRef>, String> {
+        let asked = (column.to_owned(), rows.len());
+        self.asked.lock().expect("nobody panicked").push(asked);
+        let of = UInt32Array::from_iter_values(rows.runs().flatten());
+        let column = self.batch.record_batch().column_by_name(column);
+        column
+            .map(|column| take(column, &of, None).map_err(|error| error.to_string()))
+            .transpose()
+    }
+
+    fn contexts(&self) -> std::result::Result<Contexts, String> {
+        Ok(self.batch.contexts().clone())
+    }
+}
+
+#[test]
+fn survivors_that_are_split_share_what_is_decoded() {
+    let events: Vec<_> = (1..=40_u64)
+        .map(|n| open(if n % 4 == 0 { "/etc/a" } else { "/b" }).set("inode", n))
+        .collect();
+    let source = Arc::new(Whole {
+        batch: batches(&events).remove(0),
+        asked: Mutex::default(),
+    });
+    let batch = with_late_columns(&events, Arc::clone(&source) as _);
+    let selector = engine(vec![
+        opens("A", on_open().data("pathname=/etc/*")),
+        opens("B", on_open().data("pathname=/etc/a")),
+    ])
+    .selector(Purpose::Detect);
+    let mut rest = selector.select(&batch);
+    let mut parts = Vec::new();
+    for end in [3, 9, 20, 37] {
+        let later = rest.split_off(end);
+        parts.push(std::mem::replace(&mut rest, later));
+    }
+    parts.push(rest);
+    let found: Vec<Vec<u64>> = parts
+        .iter()
+        .map(|part| {
+            let events = part.batch().events();
+            events.filter_map(|event| event.get("inode")).collect()
+        })
+        .collect();
+    let expected: [&[u64]; 5] = [&[], &[4, 8], &[12, 16], &[20, 24, 28, 32, 36], &[40]];
+    assert_eq!(found, expected);
+    assert_eq!(parts.iter().map(Survivors::seen).sum::<u64>(), 40);
+    let asked = source.asked.lock().expect("nobody panicked").clone();
+    assert!(asked.contains(&("inode".to_owned(), 10)), "{asked:?}");
+    assert_eq!(asked.iter().filter(|(column, _)| column == "inode").count(), 1);
 }
 
 #[test]

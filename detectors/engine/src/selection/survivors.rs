@@ -76,16 +76,23 @@ impl Survivors {
         self.seen
     }
 
-    /// Moves the events from sequence number `seq` on to survivors of their own.
+    /// Moves the events from sequence number `seq` on to survivors of their own. Both still share what is decoded of them, so
+    /// that a column is decoded once however often they are split.
     #[must_use = "the events are in there now"]
     pub fn split_off(&mut self, seq: u64) -> Self {
-        let later = |row: u32, batch: &EventBatch| batch.seq(row as usize) >= seq;
-        let (after, before) = self.wanted.iter().partition(|(row, _)| later(*row, &self.batch));
-        let rest = Self::keep(&self.batch, after);
-        *self = Self {
-            seen: self.seen,
-            ..Self::keep(&self.batch, before)
+        let cut = self.seqs().partition_point(|found| *found < seq);
+        let first = cut as u32;
+        let after = self.wanted.partition_point(|(row, _)| *row < first);
+        let wanted = self.wanted.split_off(after);
+        let rest = Self {
+            batch: self.batch.slice(cut, self.len() - cut),
+            wanted: wanted
+                .into_iter()
+                .map(|(row, slot)| (row - first, slot))
+                .collect(),
+            seen: 0,
         };
+        self.batch = self.batch.slice(0, cut);
         rest
     }
 
