@@ -3,6 +3,8 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use memchr::memmem;
+
 /// A text pattern.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Glob {
@@ -12,7 +14,16 @@ pub(crate) enum Glob {
     Prefix(String),
     /// Ends with this text.
     Suffix(String),
-    /// Anything else.
+    /// Texts with anything between them.
+    Parts {
+        /// In front.
+        start: String,
+        /// In this order; none of them is empty.
+        inside: Vec<String>,
+        /// At the end.
+        end: String,
+    },
+    /// Anything with `?`.
     Pattern(Vec<Token>),
 }
 
@@ -79,49 +90,45 @@ impl Glob {
         {
             return Some(Self::Suffix(text));
         }
-        Some(Self::Pattern(tokens))
+        let parts = tokens.split(|token| *token == Token::Any).map(literal);
+        Some(match parts.collect::<Option<Vec<_>>>().as_deref() {
+            Some([start, inside @ .., end]) => Self::Parts {
+                start: start.clone(),
+                inside: inside.to_vec(),
+                end: end.clone(),
+            },
+            _ => Self::Pattern(tokens),
+        })
     }
 
     /// Text that every match has, where it is found with the least effort.
     pub(crate) fn anchor(&self) -> Anchor {
-        let tokens = match self {
+        let (start, inside, end) = match self {
             Self::Literal(text) => return Anchor::Whole(text.clone()),
             Self::Prefix(text) => return Anchor::Start(text.clone()),
             Self::Suffix(text) => return Anchor::End(text.clone()),
-            Self::Pattern(tokens) => tokens,
+            Self::Parts { start, inside, end } => (start.clone(), inside.clone(), end.clone()),
+            Self::Pattern(tokens) => literals(tokens),
         };
-        // A pattern has a wildcard, so there are at least two parts, though they may be empty.
-        let mut parts: Vec<String> = vec![String::new()];
-        for token in tokens {
-            match (token, parts.last_mut()) {
-                (Token::Character(character), Some(part)) => part.push(*character),
-                _ => parts.push(String::new()),
-            }
+        let inside = inside.into_iter().max_by_key(String::len).unwrap_or_default();
+        let (at_ends, inside_len) = (start.len().max(end.len()), inside.len());
+        if at_ends < TELLING.min(inside_len.max(1)) {
+            return if inside.is_empty() {
+                Anchor::Nowhere
+            } else {
+                Anchor::Inside(inside)
+            };
         }
-        let end = parts.pop().unwrap_or_default();
-        let start = parts.first().cloned().unwrap_or_default();
-        let inside = parts
-            .into_iter()
-            .skip(1)
-            .max_by_key(String::len)
-            .unwrap_or_default();
-        let outside = if start.len() >= end.len() {
-            Anchor::Start(start.clone())
+        if start.len() >= end.len() {
+            Anchor::Start(start)
         } else {
-            Anchor::End(end.clone())
-        };
-        if start.len().max(end.len()) >= TELLING.min(inside.len().max(1)) {
-            outside
-        } else if inside.is_empty() {
-            Anchor::Nowhere
-        } else {
-            Anchor::Inside(inside)
+            Anchor::End(end)
         }
     }
 
     /// Whether it is decided by its [`anchor`](Self::anchor) alone.
     pub(crate) const fn is_anchor(&self) -> bool {
-        !matches!(self, Self::Pattern(_))
+        !matches!(self, Self::Parts { .. } | Self::Pattern(_))
     }
 
     /// Whether `text` as a whole matches.
@@ -130,9 +137,40 @@ impl Glob {
             Self::Literal(literal) => text == literal,
             Self::Prefix(prefix) => text.starts_with(prefix.as_str()),
             Self::Suffix(suffix) => text.ends_with(suffix.as_str()),
+            Self::Parts { start, inside, end } => text
+                .strip_prefix(start.as_str())
+                .and_then(|rest| rest.strip_suffix(end.as_str()))
+                .is_some_and(|rest| has_in_order(rest, inside)),
             Self::Pattern(tokens) => matches(tokens, text),
         }
     }
+}
+
+/// The text in front of the first wildcard, the texts between wildcards, and the text after the last one.
+fn literals(tokens: &[Token]) -> (String, Vec<String>, String) {
+    let mut parts = vec![String::new()];
+    for token in tokens {
+        match (token, parts.last_mut()) {
+            (Token::Character(character), Some(part)) => part.push(*character),
+            _ => parts.push(String::new()),
+        }
+    }
+    // A pattern has a wildcard, so there are at least two parts, though they may be empty.
+    let end = parts.pop().unwrap_or_default();
+    let start = parts.remove(0);
+    (start, parts, end)
+}
+
+/// Whether `text` has all `parts`, one after the other: the first place of each leaves the most for those after it.
+fn has_in_order(text: &str, parts: &[String]) -> bool {
+    let mut rest = text.as_bytes();
+    parts.iter().all(|part| {
+        let found = memmem::find(rest, part.as_bytes());
+        found.is_some_and(|at| {
+            rest = &rest[at + part.len()..];
+            true
+        })
+    })
 }
 
 /// Matches without recursion: after a mismatch only the last `*` has to take one more character, so that the time is at

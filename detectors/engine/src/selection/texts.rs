@@ -22,6 +22,8 @@ pub(super) struct Texts {
     /// The requirements that are content with any text that they do not exclude.
     undemanding: u64,
     whole: HashMap<String, Effect>,
+    /// Bit n: one of these has n bytes; the last bit stands for all longer ones, too. Most texts need not be looked up.
+    lengths: u64,
     patterns: Vec<Pattern>,
     starts: Option<Trie>,
     /// Of the reversed bytes.
@@ -91,6 +93,7 @@ impl Texts {
         let needle = |text: &str| text.len().min(LONGEST_NEEDLE);
         let decided = match glob.anchor() {
             Anchor::Whole(text) => {
+                self.lengths |= length(&text);
                 self.whole.insert(text, effect);
                 return;
             }
@@ -137,7 +140,7 @@ impl Texts {
     /// The requirements that `text` satisfies.
     pub(super) fn mask(&self, text: &str) -> u64 {
         let mut effect = Effect::default();
-        if !self.whole.is_empty()
+        if self.lengths & length(text) != 0
             && let Some(found) = self.whole.get(text)
         {
             effect |= *found;
@@ -160,6 +163,11 @@ impl Texts {
         self.anywhere.iter().for_each(|number| try_pattern(*number));
         (self.undemanding | effect.allows) & !effect.denies
     }
+}
+
+/// The bit of a text's length.
+fn length(text: &str) -> u64 {
+    1 << text.len().min(63)
 }
 
 impl Inside {
