@@ -28,6 +28,8 @@ impl<'a> Object<'a> {
 
     /// Starts a member whose key needs no escaping; the value is to be written next.
     pub(super) fn member(&mut self, key: &str) -> &mut Vec<u8> {
+        // There is room for all of it at once, so that it is asked for once.
+        self.out.reserve(key.len() + 4);
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
         }
@@ -84,8 +86,20 @@ pub(super) fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     write!(out, "{value}").expect("a vector takes every write");
 }
 
+/// An integer.
+pub(super) fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
 /// An integer in quotes.
-pub(super) fn quoted(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub(super) fn quoted(out: &mut Vec<u8>, integer: impl itoa::Integer) {
+    out.push(b'"');
+    number(out, integer);
+    out.push(b'"');
+}
+
+/// What its `Display` says, in quotes. Nothing is escaped.
+fn quoted_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     out.push(b'"');
     display(out, value);
     out.push(b'"');
@@ -154,7 +168,7 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str, escape: Escape) {
 
 /// Standard base64 with padding, in quotes.
 pub(super) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    quoted(out, base64::display::Base64Display::new(bytes, &STANDARD));
+    quoted_display(out, base64::display::Base64Display::new(bytes, &STANDARD));
 }
 
 /// The shortest text that reads back as the same double, with an exponent of at least two digits where the decimal
@@ -183,7 +197,7 @@ pub(super) fn double(out: &mut Vec<u8>, value: f64) {
 pub(super) fn timestamp(out: &mut Vec<u8>, timestamp: &prost_types::Timestamp) -> bool {
     let ns = i128::from(timestamp.seconds) * 1_000_000_000 + i128::from(timestamp.nanos);
     match Timestamp::from_nanosecond(ns) {
-        Ok(timestamp) => quoted(out, timestamp),
+        Ok(timestamp) => quoted_display(out, timestamp),
         Err(_) => return false,
     }
     true

@@ -143,7 +143,7 @@ fn kernel(out: &mut Vec<u8>, kernel: &KernelContext) {
     let mut object = Object::open(out);
     let mut number = |key: &str, number: Option<u32>| {
         if let Some(number) = number {
-            encode::display(object.member(key), number);
+            encode::number(object.member(key), number);
         }
     };
     number("processor", kernel.processor);

@@ -23,13 +23,13 @@ macro_rules! number {
             }
 
             fn write(&self, out: &mut Vec<u8>) {
-                $write(out, self);
+                $write(out, *self);
             }
         })*
     };
 }
 
-number!(u32: encode::display, i32: encode::display, i64: encode::quoted);
+number!(u32: encode::number, i32: encode::number, i64: encode::quoted);
 
 impl Member for String {
     fn is_absent(&self) -> bool {
@@ -88,7 +88,7 @@ impl Member for Direction {
     fn write(&self, out: &mut Vec<u8>) {
         match proto::PacketDirection::try_from(self.0) {
             Ok(direction) => encode::text(out, direction.as_str_name(), Escape::Plain),
-            Err(_) => encode::display(out, self.0),
+            Err(_) => encode::number(out, self.0),
         }
     }
 }

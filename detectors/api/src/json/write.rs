@@ -36,7 +36,7 @@ pub(super) fn header(object: &mut Object<'_>, event: &proto::Event) {
     if !(event.timestamp.as_ref()).is_some_and(|timestamp| encode::timestamp(out, timestamp)) {
         encode::text(out, "null", Escape::Plain);
     }
-    encode::display(object.member("id"), event.id);
+    encode::number(object.member("id"), event.id);
     text(object.member("name"), &event.name);
 }
 
@@ -46,7 +46,7 @@ fn text(out: &mut Vec<u8>, text: impl AsRef<str>) {
 
 fn number(object: &mut Object<'_>, key: &str, number: Option<u32>) {
     if let Some(number) = number {
-        encode::display(object.member(key), number);
+        encode::number(object.member(key), number);
     }
 }
 
@@ -84,7 +84,7 @@ fn process(out: &mut Vec<u8>, process: &proto::Process) {
     number(&mut object, "pid", process.pid);
     if let Some(uid) = process.real_user.and_then(|user| user.id) {
         let mut inner = Object::open(object.member("real_user"));
-        encode::display(inner.member("id"), uid);
+        encode::number(inner.member("id"), uid);
         inner.close();
     }
     if let Some(thread) = &process.thread {
@@ -120,7 +120,7 @@ fn thread(out: &mut Vec<u8>, thread: &proto::Thread) {
         let mut inner = Object::open(object.member("user_stack_trace"));
         encode::list(inner.member("addresses"), &stack.addresses, |out, frame| {
             let mut object = Object::open(out);
-            encode::display(object.member("address"), frame.address);
+            encode::number(object.member("address"), frame.address);
             text(object.member("symbol"), &frame.symbol);
             object.close();
         });
@@ -183,7 +183,7 @@ fn threat(out: &mut Vec<u8>, threat: &proto::Threat) {
         }
         inner.close();
     }
-    encode::display(object.member("severity"), threat.severity);
+    encode::number(object.member("severity"), threat.severity);
     text(object.member("name"), &threat.name);
     if !threat.properties.is_empty() {
         text_map(object.member("properties"), &threat.properties);
@@ -193,7 +193,7 @@ fn threat(out: &mut Vec<u8>, threat: &proto::Threat) {
 
 fn detected_from(out: &mut Vec<u8>, origin: &proto::DetectedFrom) {
     let mut object = Object::open(out);
-    encode::display(object.member("id"), origin.id);
+    encode::number(object.member("id"), origin.id);
     text(object.member("name"), &origin.name);
     data(&mut object, &origin.data);
     if let Some(parent) = &origin.parent {
@@ -220,16 +220,16 @@ fn field(out: &mut Vec<u8>, field: &proto::EventValue) {
 
 fn value(out: &mut Vec<u8>, value: &Value) {
     match value {
-        Value::Int32(number) => encode::display(out, number),
-        Value::UInt32(number) => encode::display(out, number),
-        Value::Int64(number) => encode::quoted(out, number),
-        Value::UInt64(number) | Value::Pointer(number) => encode::quoted(out, number),
+        Value::Int32(number) => encode::number(out, *number),
+        Value::UInt32(number) => encode::number(out, *number),
+        Value::Int64(number) => encode::quoted(out, *number),
+        Value::UInt64(number) | Value::Pointer(number) => encode::quoted(out, *number),
         Value::Str(value) => text(out, value),
         Value::Bytes(bytes) => encode::base64(out, bytes),
         Value::Bool(flag) => encode::display(out, flag),
         Value::StrArray(array) => array_value(out, &array.value, |out, item| text(out, item)),
-        Value::Int32Array(array) => array_value(out, &array.value, |out, item| encode::display(out, item)),
-        Value::UInt64Array(array) => array_value(out, &array.value, |out, item| encode::quoted(out, item)),
+        Value::Int32Array(array) => array_value(out, &array.value, |out, item| encode::number(out, *item)),
+        Value::UInt64Array(array) => array_value(out, &array.value, |out, item| encode::quoted(out, *item)),
         Value::Sockaddr(address) => sockaddr(out, address),
         Value::Credentials(credentials) => self::credentials(out, credentials),
         Value::Timespec(timespec) => match timespec.value {
@@ -328,7 +328,7 @@ fn credentials(out: &mut Vec<u8>, credentials: &proto::Credentials) {
     ] {
         if !capabilities.is_empty() {
             encode::list(object.member(key), capabilities, |out, capability| {
-                encode::display(out, capability);
+                encode::number(out, *capability);
             });
         }
     }
