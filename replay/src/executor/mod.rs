@@ -1,7 +1,8 @@
 //! From row groups to detections.
 //!
-//! Two things go on at the same time: the row groups of the next window are read, each by itself, and what detectors want of
-//! them is selected; and the events selected for this window go through the detectors, in the order of sequence numbers.
+//! Three things go on at the same time: what was found in the window before is handed on; the row groups of the next window are
+//! read, each by itself, and what detectors want of them is selected; and the events selected for this window go through the
+//! detectors, in the order of sequence numbers.
 //! Neither depends on how many threads there are, nor on where windows end: a row group is read once, when the first window that
 //! it reaches into comes up, and events that are ahead of the window wait.
 
@@ -78,7 +79,7 @@ impl Executor {
     /// Runs all windows on the current rayon pool.
     pub(crate) fn run(
         mut self,
-        mut sink: impl FnMut(Vec<Detection>) -> Result<(), Error>,
+        mut sink: impl FnMut(Vec<Detection>) -> Result<(), Error> + Send,
         tell: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outcome, Error> {
         let meter = Meter {
@@ -98,6 +99,8 @@ impl Executor {
             Some(first) => self.order(first, first.1.clone(), eager).read(&meter, cancel)?,
             None => Read::default(),
         };
+        // In the window before.
+        let mut found = Vec::new();
         for (position, (feed, window)) in windows.iter().enumerate() {
             let purpose = self.feeds[*feed].purpose;
             if purpose == Purpose::Detect {
@@ -117,9 +120,13 @@ impl Executor {
                 self.order(next, stretch, eager)
             });
             let (engine, state) = (&mut self.engine, &mut self.state);
+            let before = std::mem::take(&mut found);
             let (ran, ahead) = rayon::join(
                 || run_window(engine, state, purpose, now, window, eager),
-                || order.map_or_else(|| Ok(Read::default()), |order| order.read(&meter, cancel)),
+                || {
+                    sink(before)?;
+                    order.map_or_else(|| Ok(Read::default()), |order| order.read(&meter, cancel))
+                },
             );
             let ran = ran?;
             read = ahead?;
@@ -130,15 +137,15 @@ impl Executor {
             self.state.compact(window.end().saturating_add(1));
             self.gaps.extend(ran.gaps);
             stages.detecting += ran.time;
-            let mut found = ran.detections;
             if purpose == Purpose::Detect {
+                found = ran.detections;
                 if !self.hidden.is_empty() {
                     found.retain(|detection| !self.hidden.contains(&*detection.detector_id));
                 }
                 meter.detections.fetch_add(found.len() as u64, Ordering::Relaxed);
-                sink(found)?;
             }
         }
+        sink(found)?;
         for warning in self.engine.close() {
             tracing::warn!("{warning}");
         }
