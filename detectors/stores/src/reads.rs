@@ -1,14 +1,14 @@
 //! What folds read of events: the columns of a batch are found once, and not for every event.
 
+use std::cell::OnceCell;
+
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, PrimitiveArray, StringArray,
 };
 use arrow::array::{UInt32Array, UInt64Array};
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type,
-};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type, TimestampNanosecondType};
 use detectors_api::columns::{CTX, TIMESTAMP, layout};
-use detectors_api::event::{Event, EventBatch, FromValue, Value};
+use detectors_api::event::{Contexts, Event, EventBatch, FromValue, Value};
 
 /// An event type that changes a store, and the fields that are read of it. What it says of who did it is read, too.
 #[derive(Debug)]
@@ -33,10 +33,12 @@ impl Reads {
 #[derive(Debug)]
 pub(crate) struct Source<'a> {
     batch: &'a EventBatch,
+    seqs: &'a [u64],
     reads: &'static Reads,
     /// Place of the type among those that the fold reads.
     kind: usize,
     timestamps: Option<&'a PrimitiveArray<TimestampNanosecondType>>,
+    contexts: Option<&'a UInt32Array>,
     /// In the order of [`Reads::fields`].
     fields: Vec<Column<'a>>,
     /// Whether columns are the whole truth of all events.
@@ -52,10 +54,14 @@ impl<'a> Source<'a> {
         let column = |field: &&str| batch.field_column(field).map_or(Column::Missing, Column::of);
         Some(Self {
             batch,
+            seqs: batch.seqs(),
             reads,
             kind,
             timestamps: batch
                 .common_column(TIMESTAMP)
+                .and_then(|column| column.as_primitive_opt()),
+            contexts: batch
+                .common_column(CTX)
                 .and_then(|column| column.as_primitive_opt()),
             fields: reads.fields.iter().map(column).collect(),
             plain: batch.rows_with_extra().next().is_none(),
@@ -63,7 +69,7 @@ impl<'a> Source<'a> {
     }
 
     pub(crate) fn seqs(&self) -> &'a [u64] {
-        self.batch.seqs()
+        self.seqs
     }
 
     /// The event in a row.
@@ -71,7 +77,7 @@ impl<'a> Source<'a> {
         Seen {
             source: self,
             row,
-            event: self.batch.event(row),
+            event: OnceCell::new(),
         }
     }
 }
@@ -82,17 +88,18 @@ impl<'a> Source<'a> {
 pub(crate) struct Seen<'a> {
     source: &'a Source<'a>,
     row: usize,
-    event: Event<'a>,
+    /// Made when what is asked lies in no column of known type.
+    event: OnceCell<Event<'a>>,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
     /// Place of its type among those that the fold reads.
     pub(crate) fn kind(&self) -> usize {
         self.source.kind
     }
 
     pub(crate) fn seq(&self) -> u64 {
-        self.event.seq()
+        self.source.seqs[self.row]
     }
 
     /// When it happened: ns since the Unix epoch.
@@ -106,26 +113,76 @@ impl Seen<'_> {
         u64::try_from(self.timestamp_ns()?).ok()
     }
 
-    /// Who did it.
-    pub(crate) fn actor(&self) -> &Event<'_> {
-        &self.event
+    /// The event itself.
+    pub(crate) fn event(&self) -> &Event<'a> {
+        self.event.get_or_init(|| self.source.batch.event(self.row))
     }
 
-    /// A field; `None` if it has no value, or none that `T` can hold.
-    #[inline]
-    pub(crate) fn get<'e, T: FromValue<'e>>(&'e self, field: usize) -> Option<T> {
-        T::from_value(self.value(field)?)
+    /// The number of what tells who did it, and among which: events of the same number were done by the same.
+    pub(crate) fn context(&self) -> Option<(u32, &'a Contexts)> {
+        let column = self.source.contexts?;
+        column
+            .is_valid(self.row)
+            .then(|| (column.value(self.row), self.source.batch.contexts()))
     }
 
+    /// A whole number; `None` if the field has no value, or none that `T` can hold.
     #[inline]
-    pub(crate) fn value(&self, field: usize) -> Option<Value<'_>> {
-        if self.source.plain {
-            match self.source.fields[field].value(self.row) {
-                Cell::Value(value) => return value,
-                Cell::Other => {}
-            }
+    pub(crate) fn number<T>(&self, field: usize) -> Option<T>
+    where
+        T: TryFrom<i32> + TryFrom<i64> + TryFrom<u32> + TryFrom<u64> + TryFrom<i128>,
+    {
+        fn valid<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
+            array.is_valid(row).then(|| array.value(row))
         }
-        self.event.value(self.source.reads.fields[field])
+        match self.column(field) {
+            Column::Missing => None,
+            Column::Int32(array) => T::try_from(valid(array, self.row)?).ok(),
+            Column::Int64(array) => T::try_from(valid(array, self.row)?).ok(),
+            Column::UInt32(array) => T::try_from(valid(array, self.row)?).ok(),
+            Column::UInt64(array) => T::try_from(valid(array, self.row)?).ok(),
+            _ => T::try_from(self.value(field)?.as_integer()?).ok(),
+        }
+    }
+
+    /// A text; `None` if the field has no value, or another one.
+    #[inline]
+    pub(crate) fn text(&self, field: usize) -> Option<&str> {
+        match self.column(field) {
+            Column::Missing => None,
+            Column::Text(array) => array.is_valid(self.row).then(|| array.value(self.row)),
+            Column::Dictionary(keys, texts) => {
+                let key = keys.is_valid(self.row).then(|| keys.value(self.row))?;
+                let key = usize::try_from(key).ok()?;
+                (key < texts.len() && texts.is_valid(key)).then(|| texts.value(key))
+            }
+            _ => <&str>::from_value(self.value(field)?),
+        }
+    }
+
+    /// Whether something is the case; `None` if the field has no value, or another one.
+    #[inline]
+    pub(crate) fn flag(&self, field: usize) -> Option<bool> {
+        match self.column(field) {
+            Column::Missing => None,
+            Column::Bool(array) => array.is_valid(self.row).then(|| array.value(self.row)),
+            _ => bool::from_value(self.value(field)?),
+        }
+    }
+
+    /// A value of any type.
+    pub(crate) fn value(&self, field: usize) -> Option<Value<'_>> {
+        self.event().value(self.source.reads.fields[field])
+    }
+
+    /// The column of a field, if it is the whole truth.
+    #[inline]
+    fn column(&self, field: usize) -> &Column<'a> {
+        if self.source.plain {
+            &self.source.fields[field]
+        } else {
+            &Column::Other
+        }
     }
 }
 
@@ -145,11 +202,6 @@ enum Column<'a> {
     Other,
 }
 
-enum Cell<'a> {
-    Value(Option<Value<'a>>),
-    Other,
-}
-
 impl<'a> Column<'a> {
     fn of(column: &'a ArrayRef) -> Self {
         let typed = match column.data_type() {
@@ -166,28 +218,6 @@ impl<'a> Column<'a> {
             _ => None,
         };
         typed.unwrap_or(Self::Other)
-    }
-
-    #[inline]
-    fn value(&self, row: usize) -> Cell<'a> {
-        fn number<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
-            array.is_valid(row).then(|| array.value(row))
-        }
-        Cell::Value(match self {
-            Self::Missing => None,
-            Self::Int32(array) => number::<Int32Type>(array, row).map(Value::Int32),
-            Self::Int64(array) => number::<Int64Type>(array, row).map(Value::Int64),
-            Self::UInt32(array) => number::<UInt32Type>(array, row).map(Value::UInt32),
-            Self::UInt64(array) => number::<UInt64Type>(array, row).map(Value::UInt64),
-            Self::Bool(array) => array.is_valid(row).then(|| Value::Bool(array.value(row))),
-            Self::Text(array) => array.is_valid(row).then(|| Value::Str(array.value(row))),
-            Self::Dictionary(keys, texts) => {
-                let key = number::<Int32Type>(keys, row).and_then(|key| usize::try_from(key).ok());
-                let key = key.filter(|key| *key < texts.len() && texts.is_valid(*key));
-                key.map(|key| Value::Str(texts.value(key)))
-            }
-            Self::Other => return Cell::Other,
-        })
     }
 }
 

@@ -684,6 +684,12 @@ impl Contexts {
         self.row(ctx).is_some()
     }
 
+    /// Whether these are clones of each other: then equal numbers mean the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.stretches, &other.stretches)
+    }
+
     /// Number of contexts.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -230,8 +230,8 @@ impl ContainerStore {
 
     fn made(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let (cgroup_id, path) = (event.get::<u64>(cgroup::ID)?, event.get::<&str>(cgroup::PATH)?);
-        if event.get::<u32>(cgroup::HIERARCHY)? == self.hierarchy {
+        let (cgroup_id, path) = (event.number::<u64>(cgroup::ID)?, event.text(cgroup::PATH)?);
+        if event.number::<u32>(cgroup::HIERARCHY)? == self.hierarchy {
             let start = Start {
                 ns: now.ns,
                 exact: false,
@@ -249,8 +249,8 @@ impl ContainerStore {
 
     fn removed(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let (cgroup_id, path) = (event.get::<u64>(cgroup::ID)?, event.get::<&str>(cgroup::PATH)?);
-        if event.get::<u32>(cgroup::HIERARCHY)? != self.hierarchy {
+        let (cgroup_id, path) = (event.number::<u64>(cgroup::ID)?, event.text(cgroup::PATH)?);
+        if event.number::<u32>(cgroup::HIERARCHY)? != self.hierarchy {
             return Some(());
         }
         let number = low_half(cgroup_id);
@@ -276,14 +276,14 @@ impl ContainerStore {
 
     fn announced(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let id = event.get::<&str>(container::ID).filter(|id| !id.is_empty())?;
-        let text = |field| event.get::<&str>(field).unwrap_or_default().to_owned();
-        let ctime = event.get::<u64>(container::CTIME).filter(|ns| *ns != 0);
+        let id = event.text(container::ID).filter(|id| !id.is_empty())?;
+        let text = |field| event.text(field).unwrap_or_default().to_owned();
+        let ctime = event.number::<u64>(container::CTIME).filter(|ns| *ns != 0);
         let pod = Pod {
             name: text(container::POD_NAME),
             uid: text(container::POD_UID),
             namespace: text(container::POD_NAMESPACE),
-            sandbox: event.get::<bool>(container::POD_SANDBOX).unwrap_or_default(),
+            sandbox: event.flag(container::POD_SANDBOX).unwrap_or_default(),
         };
         let told = ContainerFacts {
             runtime: Runtime::from_name(&text(container::RUNTIME)).unwrap_or_default(),
@@ -305,7 +305,7 @@ impl ContainerStore {
 
     fn ended(&mut self, event: &Seen<'_>) -> Option<()> {
         let now = moment(event)?;
-        let id = event.get::<&str>(container::ID).filter(|id| !id.is_empty())?;
+        let id = event.text(container::ID).filter(|id| !id.is_empty())?;
         if let Some((id, container)) = self.alive(id)
             && !container.observed
         {

@@ -1,6 +1,7 @@
 //! When a process has ended: with its last thread.
 
 use super::ProcessStore;
+use super::actor::Actor;
 use super::facts::{Exit, Index, Now, Values};
 use super::fold::{SIGNAL, exit};
 use super::mention::Mention;
@@ -8,36 +9,32 @@ use crate::reads::Seen;
 
 impl ProcessStore {
     /// A task exits.
-    pub(super) fn exit(&mut self, now: Now, event: &Seen<'_>, exit_ns: u64) -> Option<()> {
-        let actor = event.actor();
-        let index = self.actor(now, actor)?;
-        let thread = actor.thread();
-        let host_tid = thread.host_tid()?;
-        let leader = host_tid == actor.process().host_pid()?;
-        if let Some(parent) = self.mentioned_parent(now, actor) {
+    pub(super) fn exit(&mut self, now: Now, event: &Seen<'_>, who: &Actor, exit_ns: u64) -> Option<()> {
+        let index = self.act(now, who, |_| {})?;
+        let host_tid = who.host_tid?;
+        let leader = host_tid == who.host_pid?;
+        if let Some(parent) = self.mentioned_parent(now, who) {
             self.meet_parent(now, index, parent);
         }
-        let complete = event.get::<bool>(exit::COMPLETE) == Some(true);
+        let complete = event.flag(exit::COMPLETE) == Some(true);
         if leader || complete {
             self.drop_presumption(now, index);
         }
         let news = if leader {
             self.table.exit(index).leader_ns.is_none()
         } else {
-            let start_ns = thread.start_time_ns().and_then(|ns| u64::try_from(ns).ok());
             let mention = Mention {
-                id: thread.entity_id().filter(|id| *id != 0)?,
-                ..Mention::started(host_tid, start_ns.unwrap_or_default())
+                id: Some(who.thread_id).filter(|id| *id != 0)?,
+                ..Mention::started(host_tid, who.start_ns)
             };
-            let name = self.table.values.texts.number(thread.name());
-            let thread = self.see_thread(now, index, mention, thread.tid().into(), name);
+            let thread = self.see_thread(now, index, mention, who.tid, who.comm);
             self.end_thread(now, index, thread, exit_ns)
         };
         let earlier_ns = self.table.last_exit_ns(index);
         let last = news && earlier_ns <= exit_ns;
         let last_exit_ns = if news { earlier_ns.max(exit_ns) } else { earlier_ns };
-        let code = event.get(exit::CODE);
-        let signal = event.get(exit::SIGNAL).map(|code: i32| code & SIGNAL);
+        let code = event.number(exit::CODE);
+        let signal = event.number(exit::SIGNAL).map(|code: i32| code & SIGNAL);
         self.settle(now, index, last_exit_ns, |exit| {
             if leader {
                 exit.leader_ns = exit.leader_ns.or(Some(exit_ns));

@@ -236,6 +236,25 @@ impl Values {
         self.settings.change(&mut facts.setting, change);
     }
 
+    /// What is not known yet of a child is as it was with its parent.
+    pub(super) fn inherit(&mut self, child: &mut Facts, parent: &Facts) {
+        if child.look == Number::default() {
+            child.look = parent.look;
+        } else {
+            let look = *self.look(parent);
+            self.change_look(child, |child| child.inherit(&look));
+        }
+        let parents = *self.setting(parent);
+        let mut setting = *self.setting(child);
+        setting.inherit(&parents);
+        setting.inferred = false;
+        if setting == parents {
+            child.setting = parent.setting;
+        } else {
+            self.change_setting(child, |child| *child = setting);
+        }
+    }
+
     pub(super) fn change_exit(&mut self, facts: &mut Facts, change: impl FnOnce(&mut Exit)) {
         let mut exit = self.exit(facts);
         change(&mut exit);

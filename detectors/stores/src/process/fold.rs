@@ -1,9 +1,9 @@
 //! How snapshots and events change the process store.
 
 use arrow::array::RecordBatch;
-use detectors_api::event::Event;
 use detectors_api::stores::ExecutableFile;
 
+use super::actor::Actor;
 use super::facts::{Index, Known, Look, Now};
 use super::intern::Text;
 use super::mention::Mention;
@@ -91,10 +91,11 @@ impl Fold for ProcessStore {
             seq: event.seq(),
             time_ns: time_ns.unwrap_or_default(),
         };
+        let actor = self.actors.who(event, &mut self.table.values.texts);
         let applied = match event.kind() {
-            0 => self.fork(now, event),
-            1 => self.exec(now, event),
-            _ => time_ns.and_then(|exit_ns| self.exit(now, event, exit_ns)),
+            0 => self.fork(now, event, &actor),
+            1 => self.exec(now, event, &actor),
+            _ => time_ns.and_then(|exit_ns| self.exit(now, event, &actor, exit_ns)),
         };
         self.unusable += u64::from(applied.is_none());
     }
@@ -174,14 +175,16 @@ impl ProcessStore {
         }
     }
 
-    fn fork(&mut self, now: Now, event: &Seen<'_>) -> Option<()> {
-        let number = |field| event.get::<u32>(field).filter(|number| *number != 0);
-        let start = |field| event.get::<u64>(field).filter(|ns| *ns != 0);
+    fn fork(&mut self, now: Now, event: &Seen<'_>, who: &Actor) -> Option<()> {
+        let number = |field| event.number::<u32>(field).filter(|number| *number != 0);
+        let start = |field| event.number::<u64>(field).filter(|ns| *ns != 0);
         let task = |pid, started| Some(Mention::started(number(pid)?, start(started)?));
-        let actor = self.actor(now, event.actor());
+        let actor = self.act(now, who, |_| {});
         let (child_tid, child_pid) = (number(fork::CHILD_TID)?, number(fork::CHILD_PID)?);
         let child = Mention::started(child_tid, start(fork::START)?);
         let parent = match task(fork::PARENT_PID, fork::PARENT_START) {
+            // Mostly the parent itself acts.
+            Some(parent) if Some(parent) == who.mention() => actor,
             Some(parent) => Some(self.resolve(now, parent)),
             None => actor,
         };
@@ -194,8 +197,8 @@ impl ProcessStore {
             if let Some(parent) = parent {
                 self.meet_parent(now, process, parent);
             }
-            let name = self.table.values.texts.number(event.actor().thread().name());
-            self.see_thread(now, process, child, number(fork::CHILD_NS_TID).into(), name);
+            let tid = number(fork::CHILD_NS_TID).into();
+            self.see_thread(now, process, child, tid, who.comm);
             return Some(());
         }
         let latest = self.by_id.now(child.id).last();
@@ -210,16 +213,11 @@ impl ProcessStore {
         };
         let creator = parent.map(|parent| *self.table.facts(parent)).unwrap_or_default();
         self.table.update(now, index, |facts, values| {
-            let (look, setting) = (*values.look(&creator), *values.setting(&creator));
             let host_ppid = Some(creator.host_pid).filter(|pid| *pid != 0);
             facts.pid = Known::from(number(fork::CHILD_NS_PID)).or(facts.pid);
             facts.host_ppid = facts.host_ppid.or(host_ppid);
             facts.ppid = facts.ppid.or(number(fork::PARENT_NS_PID));
-            values.change_look(facts, |child| child.inherit(&look));
-            values.change_setting(facts, |child| {
-                child.inherit(&setting);
-                child.inferred = false;
-            });
+            values.inherit(facts, &creator);
         });
         if let Some(parent) = parent {
             self.set_parent(now, index, parent);
@@ -227,34 +225,30 @@ impl ProcessStore {
         Some(())
     }
 
-    fn exec(&mut self, now: Now, event: &Seen<'_>) -> Option<()> {
-        let index = self.actor(now, event.actor())?;
-        let given = base_name(event.get::<&str>(exec::CMDPATH).unwrap_or_default());
-        let comm = match event.actor().thread().name() {
-            "" => cut(given, COMM_LEN),
+    fn exec(&mut self, now: Now, event: &Seen<'_>, who: &Actor) -> Option<()> {
+        let given = base_name(event.text(exec::CMDPATH).unwrap_or_default());
+        let texts = &mut self.table.values.texts;
+        let name = match who.comm {
+            comm if comm.is_empty() => texts.number(cut(given, COMM_LEN)),
             comm => comm,
         };
-        let texts = &mut self.table.values.texts;
-        let name = texts.number(comm);
         let image = Look {
             name,
-            path: texts.number(event.get::<&str>(exec::PATHNAME).unwrap_or_default()),
+            path: texts.number(event.text(exec::PATHNAME).unwrap_or_default()),
             exec_name: texts.number(cut(given, EXEC_NAME_LEN)),
             file: executable_file(event),
         };
-        let parent = event.actor().parent();
-        let (parent_pid, parent_ns_pid) = (parent.host_pid(), parent.pid());
-        let parent = self.mentioned_parent(now, event.actor());
-        self.table.update(now, index, |facts, values| {
-            values.change_look(facts, |look| {
-                *look = Look {
-                    name: image.name.or(look.name),
-                    path: image.path.or(look.path),
-                    ..image
-                };
-            });
-            facts.host_ppid = facts.host_ppid.or(parent_pid);
-            facts.ppid = facts.ppid.or(parent_ns_pid);
+        let index = self.act(now, who, |look| {
+            *look = Look {
+                name: image.name.or(look.name),
+                path: image.path.or(look.path),
+                ..image
+            };
+        })?;
+        let parent = self.mentioned_parent(now, who);
+        self.table.update(now, index, |facts, _| {
+            facts.host_ppid = facts.host_ppid.or(who.parent_host_pid);
+            facts.ppid = facts.ppid.or(who.parent_pid);
         });
         if let Some(parent) = parent {
             self.meet_parent(now, index, parent);
@@ -264,36 +258,22 @@ impl ProcessStore {
         Some(())
     }
 
-    /// The acting process, with what the event says about it.
-    pub(super) fn actor(&mut self, now: Now, event: &Event<'_>) -> Option<Index> {
-        let (process, thread) = (event.process(), event.thread());
-        let host_pid = process.host_pid().unwrap_or_default();
-        let leader = thread.host_tid().is_some_and(|tid| tid == host_pid);
-        let start_ns = thread
-            .start_time_ns()
-            .and_then(|ns| u64::try_from(ns).ok())
-            .filter(|ns| leader && *ns != 0);
-        let mention = Mention {
-            id: process.entity_id().filter(|id| *id != 0)?,
-            host_pid,
-            start_ns,
-            coarse: false,
-        };
-        let index = self.resolve(now, mention);
+    /// The acting process, with what the event says about it; `execute` changes what it looks like then.
+    pub(super) fn act(&mut self, now: Now, who: &Actor, execute: impl FnOnce(&mut Look)) -> Option<Index> {
+        let index = self.resolve(now, who.mention()?);
         // A process may have renamed itself, and an exec may have been lost: its own word is newer than what it inherited.
         self.table.update(now, index, |facts, values| {
-            let texts = &mut values.texts;
-            let name = texts.number(if leader { thread.name() } else { "" });
-            let path = texts.number(process.executable_path());
-            let container = texts.number(event.container().id());
-            facts.pid = facts.pid.or(process.pid());
+            facts.pid = facts.pid.or(who.pid);
             values.change_look(facts, |look| {
-                look.name = name.or(look.name);
-                look.runs(path);
+                if who.is_leader() {
+                    look.name = who.comm.or(look.name);
+                }
+                look.runs(who.exe);
+                execute(look);
             });
             values.change_setting(facts, |setting| {
-                setting.uid = Known::from(process.uid()).or(setting.uid);
-                setting.container = container.or(setting.container);
+                setting.uid = who.uid.or(setting.uid);
+                setting.container = who.container.or(setting.container);
                 setting.inferred = false;
             });
         });
@@ -301,17 +281,16 @@ impl ProcessStore {
     }
 
     /// The parent that the event carries.
-    pub(super) fn mentioned_parent(&mut self, now: Now, event: &Event<'_>) -> Option<Index> {
-        let parent = event.parent();
+    pub(super) fn mentioned_parent(&mut self, now: Now, who: &Actor) -> Option<Index> {
         let mention = Mention {
-            id: parent.entity_id().filter(|id| *id != 0)?,
-            host_pid: parent.host_pid().unwrap_or_default(),
+            id: Some(who.parent_id).filter(|id| *id != 0)?,
+            host_pid: who.parent_host_pid.unwrap_or_default(),
             start_ns: None,
             coarse: false,
         };
         let index = self.resolve(now, mention);
         self.table
-            .update(now, index, |facts, _| facts.pid = facts.pid.or(parent.pid()));
+            .update(now, index, |facts, _| facts.pid = facts.pid.or(who.parent_pid));
         Some(index)
     }
 
@@ -376,10 +355,10 @@ impl ProcessStore {
 /// The file that was executed; `None` if the event does not tell. No file has inode number 0.
 fn executable_file(event: &Seen<'_>) -> Option<ExecutableFile> {
     Some(ExecutableFile {
-        dev: event.get(exec::DEV)?,
-        inode: event.get(exec::INODE).filter(|inode| *inode != 0)?,
-        ctime_ns: event.get(exec::CTIME).unwrap_or_default(),
-        mode: event.get(exec::MODE).unwrap_or_default(),
+        dev: event.number(exec::DEV)?,
+        inode: event.number(exec::INODE).filter(|inode| *inode != 0)?,
+        ctime_ns: event.number(exec::CTIME).unwrap_or_default(),
+        mode: event.number(exec::MODE).unwrap_or_default(),
     })
 }
 
@@ -387,7 +366,10 @@ fn executable_file(event: &Seen<'_>) -> Option<ExecutableFile> {
 fn base_name(path: &str) -> &str {
     match path.trim_end_matches('/') {
         "" if !path.is_empty() => "/",
-        trimmed => trimmed.rsplit('/').next().unwrap_or_default(),
+        trimmed => {
+            let slash = trimmed.bytes().rposition(|byte| byte == b'/');
+            &trimmed[slash.map_or(0, |slash| slash + 1)..]
+        }
     }
 }
 

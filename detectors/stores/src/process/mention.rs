@@ -9,7 +9,7 @@ use super::facts::{Facts, Index, Now, Values};
 const COARSE_NS: u64 = 20_000_000;
 
 /// A task as something mentions it: a process by its leader, or another thread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mention {
     pub(super) id: u32,
     /// Pid of the process, or tid of the thread, in the root pid namespace; 0 if unknown.

@@ -19,12 +19,13 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `fold`, `exit`, `mention` | how snapshots and events change the store |
+//! | `fold`, `exit`, `actor`, `mention` | how snapshots and events change the store |
 //! | `facts`, `table`, `thread` | what is known about processes and threads |
 //! | `past`, `timeline`, `directory`, `intern` | what these tables are made of: history, ids, shared values |
 //! | `retention`, `moving`, `keyframe`, `restore` | forgetting, dropping history, the state as rows |
 //! | `view`, `answer` | how it is asked |
 
+mod actor;
 mod answer;
 mod directory;
 mod exit;
@@ -49,6 +50,7 @@ pub use view::ProcessesAt;
 
 use foldhash::HashMap;
 
+use actor::Actors;
 use directory::Directory;
 use facts::Index;
 use retention::Sweep;
@@ -68,6 +70,7 @@ pub struct ProcessStore {
     coarse: HashMap<u32, Index>,
     /// Ids, other than their own, under which such processes were met.
     aliases: Vec<(u32, Index)>,
+    actors: Actors,
     sweeps: Vec<Sweep>,
     /// How much of what the directories share was left by the last compaction.
     compacted: usize,
