@@ -113,6 +113,8 @@ impl<T> fmt::Debug for Number<T> {
 pub(super) struct Interned<T> {
     numbers: HashMap<T, u32>,
     values: Vec<T>,
+    /// The one that was asked for last: often it is asked for again.
+    last: Number<T>,
 }
 
 impl<T: Copy + Default + Eq + Hash> Default for Interned<T> {
@@ -120,6 +122,7 @@ impl<T: Copy + Default + Eq + Hash> Default for Interned<T> {
         Self {
             numbers: HashMap::from_iter([(T::default(), 0)]),
             values: vec![T::default()],
+            last: Number::default(),
         }
     }
 }
@@ -128,12 +131,16 @@ impl<T: Copy + Default + Eq + Hash> Interned<T> {
     /// # Panics
     /// Beyond 2³² values, long after memory has run out.
     fn number(&mut self, value: T) -> Number<T> {
+        if *self.get(self.last) == value {
+            return self.last;
+        }
         let next = u32::try_from(self.values.len()).expect("fewer than 2^32 values");
         let number = *self.numbers.entry(value).or_insert(next);
         if number == next {
             self.values.push(value);
         }
-        Number::new(number)
+        self.last = Number::new(number);
+        self.last
     }
 
     pub(super) fn get(&self, number: Number<T>) -> &T {
