@@ -134,12 +134,14 @@ impl Past {
 
     /// Drops what was superseded by event `seq` or before.
     pub(super) fn compact(&mut self, seq: u64) {
-        let kept = self.entries.partition_point(|entry| entry.until.get() <= seq);
-        self.entries.drain(..kept);
+        let before = self.entries.len();
+        let dropped = self.entries.partition_point(|entry| entry.until.get() <= seq);
+        self.entries.drain(..dropped);
         // They are fewer than there can be numbers.
-        self.dropped += kept as u32;
-        if self.entries.capacity() / 4 > self.entries.len().max(MIN_ROOM) {
-            self.entries.shrink_to(self.entries.len() * 2);
+        self.dropped += dropped as u32;
+        // The next stretch of events will need as much room as this one.
+        if self.entries.capacity() / 4 > before.max(MIN_ROOM) {
+            self.entries.shrink_to(before * 2);
         }
     }
 

@@ -145,12 +145,17 @@ impl<T: Copy> Timelines<T> {
     }
 }
 
-/// Lets a large table grow by an eighth at a time instead of doubling it: most of a recording's memory are such tables.
+/// Lets a large table grow by an eighth at a time instead of doubling it: most of a recording's memory are such tables. A small
+/// one is doubled, and grows by [`STEP`] then: it would be copied too often.
 pub(super) fn make_room<T>(table: &mut Vec<T>) {
-    if table.len() == table.capacity() {
-        table.reserve_exact((table.len() / 8).max(16));
+    let len = table.len();
+    if len == table.capacity() {
+        table.reserve_exact((len / 8).max(len.clamp(16, STEP)));
     }
 }
+
+/// Entries by which a table grows at least, once it has as many.
+const STEP: usize = 8192;
 
 #[cfg(test)]
 mod tests {
