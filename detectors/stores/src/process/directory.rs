@@ -112,10 +112,7 @@ impl Directory {
 
     /// From event `seq` on, `index` is meant. `since` tells when a bearer was first known.
     pub(super) fn add(&mut self, number: u32, seq: u64, index: Index, since: impl Fn(Index) -> u64) {
-        if let Entry::Vacant(vacant) = self.meanings.entry(number)
-            && since(index) == seq
-        {
-            vacant.insert(Meaning::One(index).into());
+        if self.begin(number, seq, index, &since) {
             return;
         }
         let (shared, history) = self.share(number, since);
@@ -128,10 +125,24 @@ impl Directory {
 
     /// From event `seq` on, `index` alone is meant.
     pub(super) fn replace(&mut self, number: u32, seq: u64, index: Index, since: impl Fn(Index) -> u64) {
-        if self.meanings.contains_key(&number) {
-            self.share(number, &since).0.now.clear();
+        if self.begin(number, seq, index, &since) {
+            return;
         }
-        self.add(number, seq, index, since);
+        let (shared, history) = self.share(number, since);
+        shared.now.clear();
+        shared.now.push(index);
+        history.push(&mut shared.history, seq, Some(index));
+    }
+
+    /// `index` is meant, if it is known from event `seq` on, and the first that bears the number. Tells whether it is.
+    fn begin(&mut self, number: u32, seq: u64, index: Index, since: impl Fn(Index) -> u64) -> bool {
+        match self.meanings.entry(number) {
+            Entry::Vacant(vacant) if since(index) == seq => {
+                vacant.insert(Meaning::One(index).into());
+                true
+            }
+            _ => false,
+        }
     }
 
     /// From event `seq` on, `index` is not meant any more, because it is forgotten.
@@ -280,13 +291,12 @@ pub(super) enum Bearers<'a> {
 }
 
 impl<'a> Bearers<'a> {
-    /// The latest last.
-    pub(super) fn iter(self) -> impl DoubleEndedIterator<Item = Index> {
-        let (one, shared): (_, &[Index]) = match self {
-            Self::One(one) => (one, &[]),
-            Self::Shared(shared) => (None, shared),
-        };
-        one.into_iter().chain(shared.iter().copied())
+    /// The latest of which `holds` is true.
+    pub(super) fn latest(self, holds: impl Fn(Index) -> bool) -> Option<Index> {
+        match self {
+            Self::One(one) => one.filter(|index| holds(*index)),
+            Self::Shared(shared) => shared.iter().rev().copied().find(|index| holds(*index)),
+        }
     }
 
     pub(super) fn last(self) -> Option<Index> {

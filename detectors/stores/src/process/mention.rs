@@ -109,12 +109,7 @@ impl ProcessStore {
     fn find_mentioned(&mut self, now: Now, mention: Mention) -> Option<Index> {
         let table = &self.table;
         let means = |index: Index| mention.means_process(table.facts(index), &table.values);
-        let known = self
-            .by_id
-            .now(mention.id)
-            .iter()
-            .rev()
-            .find(|index| means(*index));
+        let known = self.by_id.now(mention.id).latest(means);
         if known.is_some() {
             return known;
         }

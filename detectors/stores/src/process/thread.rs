@@ -72,7 +72,7 @@ impl ThreadTable {
 
     /// The thread that is meant, if it is known.
     pub(super) fn find(&mut self, now: Now, process: Index, meant: &Mention) -> Option<Index> {
-        let is_meant = |index: &Index| {
+        let is_meant = |index: Index| {
             let thread = &self.threads[index.position()];
             thread.process == process
                 && meant.means(
@@ -81,11 +81,14 @@ impl ThreadTable {
                     || thread.coarse,
                 )
         };
-        let known = self.by_id.now(meant.id).iter().rev().find(is_meant);
+        let known = self.by_id.now(meant.id).latest(is_meant);
         if known.is_some() {
             return known;
         }
-        let rough = *self.coarse.get(&meant.host_pid).filter(|index| is_meant(index))?;
+        let rough = *self
+            .coarse
+            .get(&meant.host_pid)
+            .filter(|index| is_meant(**index))?;
         let threads = &self.threads;
         self.by_id
             .add(meant.id, now.seq, rough, |index| threads[index.position()].since);
