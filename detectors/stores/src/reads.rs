@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, PrimitiveArray, StringArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, PrimitiveArray, StringArray,
 };
 use arrow::array::{UInt32Array, UInt64Array};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type, TimestampNanosecondType};
@@ -170,6 +170,14 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// A value that is kept as bytes; `None` if it is read in some other way.
+    pub(crate) fn bytes(&self, field: usize) -> Option<&[u8]> {
+        match self.column(field) {
+            Column::Bytes(array) => array.is_valid(self.row).then(|| array.value(self.row)),
+            _ => None,
+        }
+    }
+
     /// A value of any type.
     pub(crate) fn value(&self, field: usize) -> Option<Value<'_>> {
         self.event().value(self.source.reads.fields[field])
@@ -198,6 +206,7 @@ enum Column<'a> {
     Text(&'a StringArray),
     /// Text by number.
     Dictionary(&'a Int32Array, &'a StringArray),
+    Bytes(&'a BinaryArray),
     /// Read in some other way.
     Other,
 }
@@ -210,6 +219,7 @@ impl<'a> Column<'a> {
             DataType::UInt32 => column.as_primitive_opt().map(Self::UInt32),
             DataType::UInt64 => column.as_primitive_opt().map(Self::UInt64),
             DataType::Boolean => column.as_boolean_opt().map(Self::Bool),
+            DataType::Binary => column.as_binary_opt().map(Self::Bytes),
             DataType::Utf8 => column.as_string_opt().map(Self::Text),
             DataType::Dictionary(..) => column.as_dictionary_opt::<Int32Type>().and_then(|dictionary| {
                 let texts = dictionary.values().as_string_opt()?;

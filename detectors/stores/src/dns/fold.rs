@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 
 use super::DnsStore;
 use super::link::Sighting;
+use super::packet::Packet;
 use super::record::{AnswerValue, Reading, Response};
 use crate::fold::Fold;
 use crate::reads::{Reads, Seen};
@@ -34,14 +35,9 @@ impl Fold for DnsStore {
     }
 
     fn event(&mut self, event: &Seen<'_>) {
-        let reading = Reading::of(event.value(0));
-        let time = event.timestamp_ns();
-        let timeless = time.is_none() && !reading.responses.is_empty();
-        self.unusable += u64::from(reading.flawed || timeless);
-        if let Some(time) = time {
-            for response in &reading.responses {
-                self.respond(event.seq(), time, response);
-            }
+        match event.bytes(0).and_then(Packet::plain) {
+            Some(packet) => self.take(event, &Reading::of_packet(&packet)),
+            None => self.take(event, &Reading::of(event.value(0).as_ref())),
         }
     }
 
@@ -75,7 +71,18 @@ impl Fold for DnsStore {
 }
 
 impl DnsStore {
-    fn respond(&mut self, seq: u64, time: i64, response: &Response) {
+    fn take(&mut self, event: &Seen<'_>, reading: &Reading<'_>) {
+        let time = event.timestamp_ns();
+        let timeless = time.is_none() && !reading.responses.is_empty();
+        self.unusable += u64::from(reading.flawed || timeless);
+        if let Some(time) = time {
+            for response in &reading.responses {
+                self.respond(event.seq(), time, response);
+            }
+        }
+    }
+
+    fn respond(&mut self, seq: u64, time: i64, response: &Response<'_>) {
         let floor = self.floor();
         let until = |ttl: u32| time.saturating_add(i64::from(ttl) * SECOND);
         let ends = response.answers.iter().map(|answer| until(answer.ttl));
@@ -84,16 +91,21 @@ impl DnsStore {
             return;
         }
         let graph = &mut self.graph;
-        let question = graph.name(seq, floor, &response.question, end);
+        let question = graph.name(seq, floor, response.question, end);
         graph.ask(question, seq, time);
         self.changed_nodes.push(question);
-        let question_type = graph.type_id(&response.question_type);
+        let question_type = graph.type_id(response.question_type);
         for answer in &response.answers {
             let end = until(answer.ttl);
             if end < floor {
                 continue;
             }
-            let from = graph.name(seq, floor, &answer.name, end);
+            // Known until then at least.
+            let from = if answer.name == response.question {
+                question
+            } else {
+                graph.name(seq, floor, answer.name, end)
+            };
             let to = match &answer.value {
                 AnswerValue::Address(address) => graph.address(seq, floor, *address, end),
                 AnswerValue::Name(name) => graph.name(seq, floor, name, end),

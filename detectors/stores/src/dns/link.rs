@@ -137,6 +137,9 @@ impl Link {
     /// Makes one of sightings before `seq` whose times overlap: later questions know all of them.
     pub(super) fn merge(&mut self, seq: u64) {
         let after = self.sightings.partition_point(|sighting| sighting.seq < seq);
+        if after < 2 {
+            return;
+        }
         let later = self.sightings.split_off(after);
         let mut earlier = std::mem::take(&mut self.sightings);
         earlier.sort_by_key(|sighting| (sighting.from, sighting.seq));

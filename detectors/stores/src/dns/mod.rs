@@ -1,6 +1,6 @@
 //! The DNS store: what names and addresses meant, as of any event.
 //!
-//! It is fed with the responses that `net_packet_dns` and `net_packet_dns_response` events show (in `record`), and keeps them
+//! It is fed with the responses that `net_packet_dns` and `net_packet_dns_response` events show (in `packet` and `record`), and keeps them
 //! as a graph (in `graph` and `link`): nodes are names and addresses, links are records of the types A, AAAA, CNAME, PTR, MX
 //! and SRV that lead from what they are about to what they say. Rules:
 //!
@@ -25,6 +25,7 @@ mod graph;
 mod keyframe;
 mod link;
 mod name;
+mod packet;
 mod record;
 mod view;
 

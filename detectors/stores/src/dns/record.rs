@@ -9,6 +9,7 @@ use detectors_api::proto;
 use detectors_api::proto::event_value::Value as Message;
 
 use super::name::trim;
+use super::packet::Packet;
 
 /// The types of records that the store keeps: those that lead from a name or an address to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,48 +88,48 @@ pub struct DnsRecord<'a> {
 
 /// A response that answers one question.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Response {
-    pub(super) question: String,
-    pub(super) question_type: String,
-    pub(super) answers: Vec<Answer>,
+pub(super) struct Response<'a> {
+    pub(super) question: &'a str,
+    pub(super) question_type: &'a str,
+    pub(super) answers: Vec<Answer<'a>>,
 }
 
 /// An answer that leads somewhere.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct Answer<'a> {
     /// The name that it is about.
-    pub(super) name: String,
+    pub(super) name: &'a str,
     pub(super) record_type: RecordType,
-    pub(super) value: AnswerValue,
+    pub(super) value: AnswerValue<'a>,
     /// Seconds.
     pub(super) ttl: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum AnswerValue {
+pub(super) enum AnswerValue<'a> {
     Address(IpAddr),
-    Name(String),
+    Name(&'a str),
 }
 
 /// What an event says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) responses: Vec<Response>,
+pub(super) struct Reading<'a> {
+    pub(super) responses: Vec<Response<'a>>,
     /// Something in it could not be used.
     pub(super) flawed: bool,
 }
 
-impl Reading {
+impl<'a> Reading<'a> {
     const FLAWED: Self = Self {
         responses: Vec::new(),
         flawed: true,
     };
 
     /// Reads the message of a `net_packet_dns` or `net_packet_dns_response` event.
-    pub(super) fn of(message: Option<Value<'_>>) -> Self {
+    pub(super) fn of(message: Option<&'a Value<'_>>) -> Self {
         match message {
-            Some(Value::Message(message)) => match *message {
-                Message::Dns(packet) => Self::of_packet(packet),
+            Some(Value::Message(message)) => match &**message {
+                Message::Dns(packet) => Self::of_packet(&packet.into()),
                 Message::DnsResponses(responses) => Self::of_responses(responses),
                 _ => Self::FLAWED,
             },
@@ -136,75 +137,77 @@ impl Reading {
         }
     }
 
-    fn of_packet(packet: proto::Dns) -> Self {
+    pub(super) fn of_packet(packet: &Packet<'a>) -> Self {
         if packet.qr != 1 || packet.answers.is_empty() {
             return Self::default();
         }
-        let Ok([question]) = <[_; 1]>::try_from(packet.questions) else {
+        if packet.questions != 1 {
             return Self::FLAWED;
-        };
+        }
+        let question = &packet.question;
         let mut reading = Self::default();
-        let mut answers = Vec::new();
-        for record in packet.answers {
-            let Some(record_type) = RecordType::from_name(&record.r#type) else {
+        let mut answers = Vec::with_capacity(packet.answers.len());
+        for record in &packet.answers {
+            let Some(record_type) = RecordType::from_name(record.record_type) else {
                 continue;
             };
             let text = match record_type {
                 RecordType::A | RecordType::Aaaa => record.ip,
                 RecordType::Cname => record.cname,
                 RecordType::Ptr => record.ptr,
-                RecordType::Mx => record.mx.unwrap_or_default().name,
-                RecordType::Srv => record.srv.unwrap_or_default().name,
+                RecordType::Mx => record.mx,
+                RecordType::Srv => record.srv,
             };
             let name = if record.name.is_empty() {
-                question.name.clone()
+                question.name
             } else {
                 record.name
             };
             reading.answer(&mut answers, name, record_type, text, record.ttl);
         }
-        reading.respond(question.name, question.r#type, answers);
+        reading.respond(question.name, question.question_type, answers);
         reading
     }
 
     /// The answers do not tell what they are about: one after an alias is about what the alias stands for, as servers
     /// order them.
-    fn of_responses(responses: proto::DnsResponses) -> Self {
+    fn of_responses(responses: &'a proto::DnsResponses) -> Self {
         let mut reading = Self::default();
-        for response in responses.responses {
+        for response in &responses.responses {
             if response.dns_answer.is_empty() {
                 continue;
             }
-            let Some(question) = response.dns_query_data else {
+            let Some(question) = &response.dns_query_data else {
                 reading.flawed = true;
                 continue;
             };
-            let mut name = question.query.clone();
+            let mut name = question.query.as_str();
             let mut answers = Vec::new();
-            for answer in response.dns_answer {
+            for answer in &response.dns_answer {
                 let record_type = RecordType::from_name(&answer.r#type);
                 // Events do not have the host of a service, but a text that says so.
                 let Some(record_type) = record_type.filter(|record| *record != RecordType::Srv) else {
                     continue;
                 };
-                let alias = (record_type == RecordType::Cname).then(|| answer.answer.clone());
-                reading.answer(&mut answers, name.clone(), record_type, answer.answer, answer.ttl);
-                name = alias.filter(|alias| !alias.is_empty()).unwrap_or(name);
+                reading.answer(&mut answers, name, record_type, &answer.answer, answer.ttl);
+                if record_type == RecordType::Cname && !answer.answer.is_empty() {
+                    name = &answer.answer;
+                }
             }
-            reading.respond(question.query, question.query_type, answers);
+            reading.respond(&question.query, &question.query_type, answers);
         }
         reading
     }
 
     fn answer(
         &mut self,
-        answers: &mut Vec<Answer>,
-        name: String,
+        answers: &mut Vec<Answer<'a>>,
+        name: &'a str,
         record_type: RecordType,
-        text: String,
+        text: &'a str,
         ttl: u32,
     ) {
-        if trim(&name).is_empty() {
+        if trim(name).is_empty() {
             return;
         }
         let value = if record_type.is_address() {
@@ -213,7 +216,7 @@ impl Reading {
                 return;
             };
             AnswerValue::Address(address)
-        } else if trim(&text).is_empty() {
+        } else if trim(text).is_empty() {
             // The root: "there is no such host".
             return;
         } else {
@@ -227,9 +230,9 @@ impl Reading {
         });
     }
 
-    fn respond(&mut self, question: String, question_type: String, answers: Vec<Answer>) {
+    fn respond(&mut self, question: &'a str, question_type: &'a str, answers: Vec<Answer<'a>>) {
         // Of the root nothing is kept.
-        if !trim(&question).is_empty() {
+        if !trim(question).is_empty() {
             self.responses.push(Response {
                 question,
                 question_type,
