@@ -10,7 +10,8 @@
 //! * all built-in detectors over a capture of `--events` (5,000,000), on one thread and on two; with stores that keep what has ended
 //!   for 10 s, and for ever. Every run must give the same bytes;
 //! * the same and one selective detector in YAML, whose cost is told in % of the run without it;
-//! * one detector for a rare type of event, and one filter on the path of opened files;
+//! * one detector for a rare type of event, the built-in one for it, which asks for ancestors, and one filter on the path of
+//!   opened files;
 //! * the built-in detectors over the first `--sample` (1,000,000) events, and over the same events as a stream of protobuf messages
 //!   (`stream.rs`), which must find the same; and the decoding of that stream alone;
 //! * the one filter by jq, DuckDB and sysdig, over `--lines` (200,000) events as NDJSON, where these are installed. sysdig needs a
@@ -156,7 +157,16 @@ fn replays(settings: &Settings) -> Result<(), Failure> {
         None => println!("It was there."),
     }
     let all = Job::Replay(Set::BuiltIn);
-    let [one, two, one_ever, two_ever, selective, rare, filter] = rounds(
+    let [
+        one,
+        two,
+        one_ever,
+        two_ever,
+        selective,
+        rare,
+        rare_ancestry,
+        filter,
+    ] = rounds(
         settings.runs,
         [
             (all, &capture, 1),
@@ -165,6 +175,7 @@ fn replays(settings: &Settings) -> Result<(), Failure> {
             (all, &for_ever, 2),
             (Job::Replay(Set::Selective), &capture, 1),
             (Job::Replay(Set::Rare), &capture, 1),
+            (Job::Replay(Set::RareAncestry), &capture, 1),
             (Job::Replay(Set::Filter), &capture, 1),
         ],
         settings.events,
@@ -185,6 +196,13 @@ fn replays(settings: &Settings) -> Result<(), Failure> {
         row("33 built-in and a selective one in YAML, 1 thread", &selective)
     );
     println!("{}", row("one detector for a rare type, 1 thread", &rare));
+    println!(
+        "{}",
+        row(
+            "the built-in one for that type, with ancestors, 1 thread",
+            &rare_ancestry
+        )
+    );
     println!("{}", row("one filter on opened paths, 1 thread", &filter));
     println!();
     println!("Two threads are {} times as fast as one.", ratio(&two, &one));

@@ -15,6 +15,9 @@ use crate::recording::{ARCHITECTURE, ENRICHMENTS};
 /// How the paths begin that the filter alone, and the selective detector, ask for: one open in some hundred.
 pub(crate) const PREFIX: &str = "/etc/package-97";
 
+/// The type that few events are of.
+const RARE: &str = "hooked_proc_fops";
+
 /// Detectors that run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Set {
@@ -22,15 +25,24 @@ pub(crate) enum Set {
     BuiltIn,
     /// These, and one written in YAML that wants few events of the most frequent type.
     Selective,
-    /// One for a type of which there is one event in ten thousand.
+    /// One for a type of which there is one event in ten thousand: it tells of each.
     Rare,
+    /// The built-in one for that type, whose detections tell the ancestors of who did it: every event that changes the process tree
+    /// counts.
+    RareAncestry,
     /// One filter: files whose path begins with [`PREFIX`] that are opened.
     Filter,
 }
 
 impl Set {
     /// Every one.
-    pub(crate) const ALL: [Self; 4] = [Self::BuiltIn, Self::Selective, Self::Rare, Self::Filter];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::BuiltIn,
+        Self::Selective,
+        Self::Rare,
+        Self::RareAncestry,
+        Self::Filter,
+    ];
 
     /// What it is called on the command line of a child.
     pub(crate) const fn name(self) -> &'static str {
@@ -38,6 +50,7 @@ impl Set {
             Self::BuiltIn => "built-in",
             Self::Selective => "selective",
             Self::Rare => "rare",
+            Self::RareAncestry => "rare-ancestry",
             Self::Filter => "filter",
         }
     }
@@ -58,7 +71,8 @@ impl Set {
                     .chain(yaml.map(|detector| Box::new(detector) as _))
                     .collect()
             }
-            Self::Rare => built_in
+            Self::Rare => vec![Box::new(Hooked)],
+            Self::RareAncestry => built_in
                 .into_iter()
                 .filter(|detector| detector.definition().id == "TRC-1020")
                 .collect(),
@@ -113,6 +127,19 @@ impl EventDetector for Opened {
     fn definition(&self) -> DetectorDefinition {
         DetectorDefinition::new("BENCH-1", "opened")
             .on(EventRequirement::new("security_file_open").data(format!("pathname={PREFIX}*")))
+    }
+
+    fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
+        Ok(Output::new().into())
+    }
+}
+
+/// Tells of every function of the proc file system that was replaced.
+struct Hooked;
+
+impl EventDetector for Hooked {
+    fn definition(&self) -> DetectorDefinition {
+        DetectorDefinition::new("BENCH-2", "hooked").on(EventRequirement::new(RARE))
     }
 
     fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
