@@ -9,6 +9,7 @@ use capture::{CaptureReader, ScanPart, ScanTask, SeqRange};
 use detectors_api::event::EventBatch;
 use detectors_engine::{Purpose, Selector, Survivors};
 
+use super::ahead::ReadAhead;
 use super::facts::TaskFacts;
 use super::queue::{Done, Due, Queue};
 use crate::{Error, Gap};
@@ -32,6 +33,7 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 pub(crate) struct Select {
     pub(crate) selector: Selector,
+    pub(super) ahead: ReadAhead,
     pruning: BTreeMap<&'static str, Pruning>,
 }
 
@@ -105,7 +107,11 @@ impl Feed {
         }
         Ok(Self {
             purpose,
-            select: Arc::new(Select { selector, pruning }),
+            select: Arc::new(Select {
+                selector,
+                ahead: ReadAhead::default(),
+                pruning,
+            }),
             queue: Queue::new(found),
             waiting: Vec::new(),
         })
@@ -170,9 +176,13 @@ impl Select {
             let survivors = Survivors::pruned(origin.event_type, origin.rows);
             return Ok(Ok(vec![Selected { survivors, origin }]));
         }
-        let select = |batch: EventBatch| Selected {
-            survivors: self.selector.select(&batch),
-            origin: Arc::clone(&origin),
+        let select = |batch: EventBatch| {
+            let survivors = self.selector.select(&batch);
+            self.ahead.prepare(survivors.batch());
+            Selected {
+                survivors,
+                origin: Arc::clone(&origin),
+            }
         };
         let read = task.batches().and_then(|batches| {
             batches

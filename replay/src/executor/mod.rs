@@ -6,6 +6,7 @@
 //! Neither depends on how many threads there are, nor on where windows end: a row group is read once, when the first window that
 //! it reaches into comes up, and events that are ahead of the window wait.
 
+mod ahead;
 mod facts;
 pub(crate) mod feed;
 mod queue;
@@ -23,6 +24,7 @@ use detectors_api::event::EventBatch;
 use detectors_engine::{Detection, Engine, Purpose};
 
 use crate::{Error, Gap, Outcome, Progress, ReadCount, Stages};
+use ahead::ReadAhead;
 use feed::{Feed, Origin, Select, Selected};
 use queue::{Done, Due};
 use state::{ReadForStores, State, WindowStores};
@@ -120,9 +122,10 @@ impl Executor {
                 self.order(next, stretch, eager)
             });
             let (engine, state) = (&mut self.engine, &mut self.state);
+            let known = &self.feeds[*feed].select.ahead;
             let before = std::mem::take(&mut found);
             let (ran, ahead) = rayon::join(
-                || run_window(engine, state, purpose, now, window, eager),
+                || run_window(engine, state, purpose, now, window, eager, known),
                 || {
                     sink(before)?;
                     order.map_or_else(|| Ok(Read::default()), |order| order.read(&meter, cancel))
@@ -226,6 +229,7 @@ fn run_window(
     selected: Vec<Selected>,
     window: &RangeInclusive<u64>,
     eager: bool,
+    ahead: &ReadAhead,
 ) -> Result<Ran, Error> {
     let started = Instant::now();
     let stores = WindowStores::new(state, window);
@@ -241,6 +245,7 @@ fn run_window(
         survivors.push(selected.survivors);
     }
     let detections = engine.run(survivors, &stores, purpose);
+    ahead.learn(read.iter().map(|(batch, _)| batch));
     let faults = read
         .iter()
         .filter_map(|(batch, origin)| Some(origin.fault(batch.fault()?)));

@@ -306,6 +306,25 @@ impl EventBatch {
         self.late.as_ref()?.first_fault().map(str::to_owned)
     }
 
+    /// Places in the layout of columns that were not read at once, and that somebody asked for since.
+    #[must_use]
+    pub fn late_columns_asked_for(&self) -> Vec<usize> {
+        self.late
+            .as_ref()
+            .map_or_else(Vec::new, |late| late.asked().collect())
+    }
+
+    /// Decodes columns, by their places in the layout, in case somebody will ask for them: whoever asks while another decodes has to
+    /// wait. What is wrong with them does not matter unless somebody asks.
+    pub fn read_ahead(&self, columns: &[usize]) {
+        if let Some(late) = &self.late {
+            let late_columns = columns
+                .iter()
+                .filter(|slot| self.places.get(**slot) == Some(&None));
+            late.read_ahead(&self.layout, late_columns.copied());
+        }
+    }
+
     /// Why the column at `slot` could not be decoded.
     pub(super) fn fault_at(&self, slot: usize) -> Option<&str> {
         self.late.as_ref()?.fault(slot)

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, UInt32Array};
@@ -149,6 +150,8 @@ type Decoded = Result<Option<ArrayRef>, String>;
 struct Columns {
     /// In the order of the layout.
     decoded: Box<[OnceLock<Decoded>]>,
+    /// Whether somebody wanted to know what is in it. What was only decoded in case somebody would is nobody's fault.
+    asked: Box<[AtomicBool]>,
     /// A slice has its columns decoded with those of the batch that it is cut from: what they share is decoded once.
     cut_from: Option<(Late, usize)>,
 }
@@ -157,6 +160,9 @@ impl Columns {
     fn new(columns: usize, cut_from: Option<(Late, usize)>) -> Arc<Self> {
         Arc::new(Self {
             decoded: std::iter::repeat_with(OnceLock::new).take(columns).collect(),
+            asked: std::iter::repeat_with(AtomicBool::default)
+                .take(columns)
+                .collect(),
             cut_from,
         })
     }
@@ -174,14 +180,42 @@ impl Late {
 
     /// The column of the layout at `slot`.
     pub(super) fn column(&self, layout: &Layout, slot: usize) -> Result<Option<&ArrayRef>, &str> {
-        let decoded = self.columns.decoded[slot].get_or_init(|| match &self.columns.cut_from {
-            Some((whole, offset)) => whole
-                .column(layout, slot)
-                .map(|column| column.map(|column| column.slice(*offset, self.rows.len())))
-                .map_err(str::to_owned),
-            None => self.decode(layout, slot),
-        });
+        let asked = &self.columns.asked[slot];
+        // Many threads ask for the same: a flag that is only read stays in the caches of all.
+        if !asked.load(Ordering::Relaxed) {
+            asked.store(true, Ordering::Relaxed);
+        }
+        let decoded = self.decoded(layout, slot);
         decoded.as_ref().map(Option::as_ref).map_err(String::as_str)
+    }
+
+    fn decoded(&self, layout: &Layout, slot: usize) -> &Decoded {
+        self.columns.decoded[slot].get_or_init(|| match &self.columns.cut_from {
+            Some((whole, offset)) => whole
+                .decoded(layout, slot)
+                .as_ref()
+                .map(|column| {
+                    let column = column.as_ref();
+                    column.map(|column| column.slice(*offset, self.rows.len()))
+                })
+                .map_err(Clone::clone),
+            None => self.decode(layout, slot),
+        })
+    }
+
+    /// Decodes the columns at `slots` before anybody asks.
+    pub(super) fn read_ahead(&self, layout: &Layout, slots: impl Iterator<Item = usize>) {
+        slots.for_each(|slot| {
+            self.decoded(layout, slot);
+        });
+    }
+
+    /// The slots of the columns that somebody asked for.
+    pub(super) fn asked(&self) -> impl Iterator<Item = usize> {
+        let asked = self.columns.asked.iter().enumerate();
+        asked
+            .filter(|(_, asked)| asked.load(Ordering::Relaxed))
+            .map(|(slot, _)| slot)
     }
 
     /// The source is a file that nobody has checked: what accessors rely on is checked here.
@@ -229,18 +263,18 @@ impl Late {
             .map_err(String::as_str)
     }
 
-    /// What is wrong with the column at `slot`, if it was asked for.
+    /// What is wrong with the column at `slot`, if it was decoded.
     pub(super) fn fault(&self, slot: usize) -> Option<&str> {
-        self.columns.decoded[slot]
-            .get()?
-            .as_ref()
-            .err()
-            .map(String::as_str)
+        match (self.columns.decoded[slot].get(), &self.columns.cut_from) {
+            (Some(decoded), _) => decoded.as_ref().err().map(String::as_str),
+            (None, Some((whole, _))) => whole.fault(slot),
+            (None, None) => None,
+        }
     }
 
     /// What is wrong with the first column that was asked for and could not be decoded.
     pub(super) fn first_fault(&self) -> Option<&str> {
-        (0..self.columns.decoded.len()).find_map(|slot| self.fault(slot))
+        self.asked().find_map(|slot| self.fault(slot))
     }
 
     pub(super) fn slice(&self, offset: usize, len: usize) -> Self {
@@ -250,14 +284,23 @@ impl Late {
         };
         Self {
             rows: self.rows.slice(offset, len),
-            columns: Columns::new(self.columns.decoded.len(), Some((whole, before + offset))),
+            columns: self.columns_of_part(Some((whole, before + offset))),
             ..self.clone()
         }
     }
 
+    /// Columns of some of the rows. Whoever asked about all of them asked about these.
+    fn columns_of_part(&self, cut_from: Option<(Self, usize)>) -> Arc<Columns> {
+        let columns = Columns::new(self.columns.decoded.len(), cut_from);
+        for slot in self.asked() {
+            columns.asked[slot].store(true, Ordering::Relaxed);
+        }
+        columns
+    }
+
     /// The rows at the places `of`. What is decoded stays so; what is not will be decoded for these rows only.
     pub(super) fn take(&self, of: &UInt32Array) -> Self {
-        let columns = Columns::new(self.columns.decoded.len(), None);
+        let columns = self.columns_of_part(None);
         for (taken, decoded) in columns.decoded.iter().zip(&self.columns.decoded) {
             let Some(decoded) = decoded.get() else { continue };
             let column = match decoded {
@@ -302,9 +345,10 @@ mod tests {
     use std::sync::Mutex;
 
     use arrow::array::RecordBatch;
+    use arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
-    use crate::columns::{EXTRA, SEQ};
+    use crate::columns::{EXTRA, SEQ, layout};
     use crate::event::{BatchBuilder, EventBatch, RecordedEvent};
     use crate::proto::{self, EventValue, event_value};
 
@@ -419,6 +463,17 @@ mod tests {
         assert_eq!(inner.event(0).to_recorded(), close(9));
     }
 
+    /// Every column has the numbers of `seq`.
+    fn mistype(memory: &mut Memory) {
+        let schema = memory.whole.schema();
+        let fields = schema.fields().iter();
+        let fields: Vec<_> = fields
+            .map(|field| Field::new(field.name(), DataType::UInt64, true))
+            .collect();
+        let arrays = vec![Arc::clone(memory.whole.column(0)); fields.len()];
+        memory.whole = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("as it says");
+    }
+
     #[test]
     fn what_a_source_gives_is_checked() {
         type Change = fn(&mut Memory);
@@ -427,29 +482,7 @@ mod tests {
                 |memory| memory.contexts = Contexts::default(),
                 "refers to process context 0",
             ),
-            (
-                |memory| {
-                    let arrays = (0..memory.whole.num_columns())
-                        .map(|_| Arc::clone(memory.whole.column(0)))
-                        .collect();
-                    let fields: Vec<_> = memory
-                        .whole
-                        .schema()
-                        .fields()
-                        .iter()
-                        .map(|field| {
-                            arrow::datatypes::Field::new(
-                                field.name(),
-                                arrow::datatypes::DataType::UInt64,
-                                true,
-                            )
-                        })
-                        .collect();
-                    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
-                    memory.whole = RecordBatch::try_new(schema, arrays).expect("as the schema has it");
-                },
-                "column `ctx` of event type close has UInt64, not UInt32",
-            ),
+            (mistype, "column `ctx` of event type close has UInt64, not UInt32"),
             (
                 |memory| memory.whole = memory.whole.project(&[]).expect("nothing is asked for"),
                 "",
@@ -466,6 +499,27 @@ mod tests {
             );
             assert_eq!(batch.fault().unwrap_or_default(), fault);
         }
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_nobody_s_fault() {
+        let (batch, memory) = late(mistype);
+        let slot = |name| layout("close").schema().index_of(name).expect("is there");
+        let few = batch.take(&[1, 2, 9]);
+        few.read_ahead(&[slot("fd"), slot(CTX), 1_000]);
+        assert_eq!(asked(&memory).len(), 2);
+        let (first, second) = (few.slice(0, 1), few.slice(1, 2));
+        assert_eq!((few.fault(), first.fault()), (None, None));
+        assert!(few.late_columns_asked_for().is_empty());
+        assert_eq!(second.event(1).get::<i32>("fd"), None);
+        assert!(second.fault().is_some_and(|fault| fault.contains("fd")));
+        assert_eq!((few.fault(), first.fault()), (None, None));
+        assert_eq!(second.late_columns_asked_for(), [slot("fd")]);
+        // Nothing was decoded again.
+        assert_eq!(asked(&memory), []);
+        // Whoever asks about a batch asks about all parts of it.
+        assert_eq!(few.event(0).get::<i32>("fd"), None);
+        assert!(few.slice(2, 1).fault().is_some() && few.take(&[0]).fault().is_some());
     }
 
     #[test]
