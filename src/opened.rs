@@ -53,6 +53,14 @@ pub(crate) fn failure(error: capture::Error) -> Failure {
 /// What it means that the capture was read to its end: an incomplete one has a code of its own, as have events that could not
 /// be imported for this run, and one line says what is missing.
 pub(crate) fn end(reader: &CaptureReader) -> Exit {
+    shortcoming(reader).map_or(Exit::Ok, |(exit, line)| {
+        warn(&line);
+        exit
+    })
+}
+
+/// What was missing when the capture was read to its end, and what that means. None, if it has an end.
+pub(crate) fn shortcoming(reader: &CaptureReader) -> Option<(Exit, String)> {
     let totals = reader.manifest().totals;
     let lost = match totals.lost {
         0 => "nothing is known to be lost".to_owned(),
@@ -60,14 +68,14 @@ pub(crate) fn end(reader: &CaptureReader) -> Exit {
     };
     let unreadable = reader.manifest().unreadable();
     if reader.form() == Form::Temporary && unreadable > 0 {
-        warn(&format!(
+        let line = format!(
             "{}: {unreadable} records could not be read and are left out; `tracee-cap import --skip-bad` makes that a success",
             reader.path().display()
-        ));
-        return Exit::BadInput;
+        );
+        return Some((Exit::BadInput, line));
     }
     let state = match (reader.state(), reader.cut()) {
-        (State::Closed, _) => return Exit::Ok,
+        (State::Closed, _) => return None,
         (State::Open, _) => "is still being recorded".to_owned(),
         (State::Truncated, None) => "is truncated: its recorder died".to_owned(),
         (State::Truncated, Some(cut)) => format!(
@@ -76,8 +84,10 @@ pub(crate) fn end(reader: &CaptureReader) -> Exit {
             cut.bytes, cut.reason
         ),
     };
-    warn(&format!("{} {state}; {lost}", reader.path().display()));
-    Exit::Incomplete
+    Some((
+        Exit::Incomplete,
+        format!("{} {state}; {lost}", reader.path().display()),
+    ))
 }
 
 /// A line for people.

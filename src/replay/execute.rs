@@ -70,9 +70,9 @@ impl Run<'_> {
             Err(replay::Error::Cancelled) => return Ok(None),
             Err(error) => return Err(super::failure(error)),
         };
-        outlet.end(&outcome);
         let range = args.range.record(&reader, &seq)?;
         let losses = LossRecord::in_range(&reader, &seq).map_err(opened::failure)?;
+        outlet.end(&reader, &outcome, &losses);
         let (record, timing) = CaptureRun::new(
             &reader,
             range,

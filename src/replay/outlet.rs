@@ -6,10 +6,12 @@ use std::io::{BufReader, Write};
 use anyhow::Context;
 use capture::CaptureReader;
 use detectors_engine::Detection;
+use replay::provenance::LossRecord;
 use replay::{Capture, Ending, ExpectError, Expectation, Format, Outcome, Writer, Written};
 
 use super::args::Args;
 use crate::exit::{Exit, Failure};
+use crate::opened;
 
 /// Takes the detections of all captures, one after the other.
 #[derive(Debug)]
@@ -51,12 +53,20 @@ impl<W: Write> Outlet<W> {
         Ok(self.writer.write(detection)?)
     }
 
-    /// A capture was read to its end.
-    pub(super) fn end(&mut self, outcome: &Outcome) {
-        self.ending.add(&outcome.engine);
-        self.ending
-            .unread
-            .extend(outcome.gaps.iter().map(ToString::to_string));
+    /// `reader`'s capture was read to its end.
+    pub(super) fn end(&mut self, reader: &CaptureReader, outcome: &Outcome, losses: &[LossRecord]) {
+        let ending = &mut self.ending;
+        ending.add(&outcome.engine);
+        ending.unread.extend(outcome.gaps.iter().map(ToString::to_string));
+        let capture = reader.path().display();
+        ending
+            .missing
+            .extend(losses.iter().map(|loss| format!("{capture}: lost: {loss}")));
+        match opened::shortcoming(reader) {
+            Some((Exit::Incomplete, line)) => ending.missing.push(line),
+            Some((_, line)) => ending.unread.push(line),
+            None => {}
+        }
     }
 
     /// Ends the output of a run that would end with `exit`; what it ends with after the comparison.

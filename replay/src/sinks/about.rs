@@ -106,8 +106,10 @@ impl From<&CaptureReader> for Capture {
 pub struct Ending {
     /// The exit code of the process, where it is known.
     pub exit_code: Option<u8>,
-    /// What could not be read, in words.
+    /// What is in the captures and could not be read, in words.
     pub unread: Vec<String>,
+    /// What is known not to be in them, in words: lost events, ends that were not recorded. That is no failure of the run.
+    pub missing: Vec<String>,
     /// The first failed calls of each detector, by id, in words.
     pub failures: BTreeMap<String, Vec<String>>,
 }

@@ -2,7 +2,10 @@
 //!
 //! One test case for each detector. It fails if the detector found a threat, and says what; it has an error if calls of the
 //! detector failed, and it is skipped, with the reasons, if the detector was refused. What is found and is no threat (an event
-//! that a detector derives) stands in the output of a case that passes. What could not be read is an error of its own case.
+//! that a detector derives) stands in the output of a case that passes.
+//!
+//! The captures have a case of their own if they do not tell all: what could not be read is its error; what is known to be missing
+//! from them stands in its output.
 //!
 //! There are no times in it: the same detections give the same document.
 
@@ -87,14 +90,7 @@ impl Junit {
             suite.add_property(("capture.digest".to_owned(), xml(&capture.digest)));
             suite.add_property(("capture.state".to_owned(), xml(&capture.state)));
         }
-        if !ending.unread.is_empty() {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status
-                .set_type("unreadable")
-                .set_message("parts of the capture could not be read: what they hold was not looked at")
-                .set_description(xml(ending.unread.join("\n")));
-            suite.add_test_case(case("capture", status));
-        }
+        suite.add_test_cases(shortcomings(ending));
         for definition in self.roster.detectors() {
             let failures = ending.failures.get(&definition.id).map_or(&[][..], Vec::as_slice);
             suite.add_test_case(self.ran(definition, failures));
@@ -126,6 +122,27 @@ impl Junit {
         }
         case
     }
+}
+
+/// The case of the captures, if they do not tell all.
+fn shortcomings(ending: &Ending) -> Option<TestCase> {
+    let status = if ending.unread.is_empty() {
+        TestCaseStatus::success()
+    } else {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status
+            .set_type("unreadable")
+            .set_message("parts of the capture could not be read: what they hold was not looked at")
+            .set_description(xml(ending.unread.join("\n")));
+        status
+    };
+    let mut case = case("capture", status);
+    if !ending.missing.is_empty() {
+        case.set_system_out(xml(ending.missing.join("\n")));
+    } else if ending.unread.is_empty() {
+        return None;
+    }
+    Some(case)
 }
 
 /// The text without what XML has no place for, beyond what the library takes away.

@@ -5,7 +5,8 @@
 //! * A result says who did it in its location: the binary as a file, and the process as a logical location.
 //! * `partialFingerprints` are equal for detections of the same behaviour in any capture: they are made of the detector, the
 //!   binary, the image and the texts in the detection, not of times, ids or numbers.
-//! * Each capture is an invocation, with its digest; what could not be read and detectors that were refused are its notifications.
+//! * Each capture is an invocation, with its digest. What could not be read, what is missing from captures and detectors that were
+//!   refused are notifications of the last one.
 //!
 //! Results are written as they come; only rules and captures are held.
 
@@ -91,11 +92,13 @@ impl Sarif {
                 failure
             })
         });
-        let unread = ending
-            .unread
-            .iter()
-            .map(|text| json!({"level": "error", "message": {"text": plain(text)}}));
-        let troubles: Vec<_> = unread.chain(failures).collect();
+        let told = |level: &'static str, texts: &[String]| -> Vec<Value> {
+            let message = |text: &String| json!({"level": level, "message": {"text": plain(text)}});
+            texts.iter().map(message).collect()
+        };
+        let mut troubles = told("error", &ending.unread);
+        troubles.extend(told("warning", &ending.missing));
+        troubles.extend(failures);
         let captures = self.captures.iter().map(Some);
         let alone = self.captures.is_empty().then_some(None);
         let invocation = |capture: Option<&Capture>| {

@@ -135,6 +135,7 @@ impl Sample {
         let ending = Ending {
             exit_code: Some(0),
             unread: vec!["row group 3 of security_file_open: {bad} page".to_owned()],
+            missing: vec!["web-1.tcap: lost: 12 events between 3 and 4: ring_full".to_owned()],
             ..Ending::of(&self.engine)
         };
         written(format, Some(&capture()), self.detections.clone(), &ending)
