@@ -33,7 +33,8 @@ pub struct Plan {
     pub reads: Vec<TypeRead>,
     /// Event types that detectors ask for, and the capture does not have.
     pub not_recorded: Vec<String>,
-    /// Event types of the capture that nobody asks for, with their numbers of events: their files are not opened.
+    /// Event types of the capture that neither detectors nor stores are given, with their numbers of events: their files are not
+    /// opened.
     pub not_opened: BTreeMap<String, u64>,
     /// What stores fold when a detector asks them, by event type.
     pub stores: Vec<StoreRead>,

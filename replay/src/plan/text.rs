@@ -37,7 +37,10 @@ impl fmt::Display for Plan {
             }
         }
         if !self.not_opened.is_empty() {
-            writeln!(f, "\nNot opened, since nobody asks for them:")?;
+            writeln!(
+                f,
+                "\nNot opened, since neither detectors nor stores are given them:"
+            )?;
             for (name, events) in &self.not_opened {
                 writeln!(f, "  {name}: {events} events")?;
             }
