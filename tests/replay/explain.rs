@@ -38,7 +38,7 @@ fn only_what_detectors_ask_for_is_read() {
     let detector = directory.path().join("rule.yaml");
     std::fs::write(
         &detector,
-        "type: detector\nid: X-1\nproduced_event:\n  name: never_opened\nrequirements:\n  events:\n    - name: security_file_open\n      \
+        "type: detector\nid: X-1\nproduced_event:\n  name: never_opened\n  version: 1.0.0\nrequirements:\n  events:\n    - name: security_file_open\n      \
          data_filters:\n        - pathname=/no/such/file\n",
     )
     .expect("written");
