@@ -6,14 +6,14 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowSelection,
+    RowSelection, RowSelectionPolicy,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
@@ -151,26 +151,32 @@ impl ParquetFile {
         })
     }
 
-    /// Those of `columns` that the file has (all, for `None`).
-    pub(super) fn projection(&self, columns: Option<&[String]>) -> ProjectionMask {
-        let schema = self.metadata.parquet_schema();
-        match columns {
-            None => ProjectionMask::all(),
-            Some(columns) => {
-                let roots = self
-                    .metadata
-                    .schema()
-                    .fields()
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, field)| columns.contains(field.name()))
-                    .map(|(index, _)| index);
-                ProjectionMask::roots(schema, roots)
-            }
-        }
+    /// Whether every row of the row group is null in `column`, as the footer tells: all that it has is of the lowest definition
+    /// level.
+    pub(super) fn is_null(&self, row_group: usize, column: &str) -> bool {
+        let field = self.metadata.schema().field_with_name(column);
+        let leaf = self.leaf(column);
+        let (Ok(field), Some(leaf)) = (field, leaf) else {
+            return false;
+        };
+        let group = self.metadata.metadata().row_group(row_group);
+        let chunk = group.column(leaf);
+        let levels = chunk.definition_level_histogram();
+        field.is_nullable()
+            && has_small_nulls(field.data_type())
+            && chunk.num_values() == group.num_rows()
+            && levels.and_then(|levels| levels.get(0)) == Some(group.num_rows())
     }
 
-    /// The batches of one row group, or of some rows of it.
+    /// The columns that are `wanted`.
+    fn projection(&self, wanted: impl Fn(&FieldRef) -> bool) -> ProjectionMask {
+        let fields = self.metadata.schema().fields().iter().enumerate();
+        let roots = fields.filter(|(_, field)| wanted(field)).map(|(index, _)| index);
+        ProjectionMask::roots(self.metadata.parquet_schema(), roots)
+    }
+
+    /// The batches of one row group, or of some rows of it. Of the columns that are named, those that are null are made, not
+    /// decoded.
     pub(super) fn batches(
         self: &Arc<Self>,
         row_group: usize,
@@ -183,13 +189,25 @@ impl ParquetFile {
             RowSelection::from_consecutive_ranges(ranges, self.rows(row_group))
         });
         let file = self.handle()?;
-        let projection = self.projection(columns.as_deref());
+        let named = columns.iter().flat_map(|columns| columns.iter());
+        let nulls: Vec<FieldRef> = named
+            .filter(|column| self.is_null(row_group, column))
+            .filter_map(|column| self.metadata.schema().column_with_name(column))
+            .map(|(place, _)| Arc::clone(&self.metadata.schema().fields()[place]))
+            .collect();
+        let is_wanted = |field: &FieldRef| {
+            columns
+                .as_deref()
+                .is_none_or(|columns| columns.contains(field.name()))
+        };
+        let projection = self.projection(|field| is_wanted(field) && !nulls.contains(field));
         let reader = guard(|| self.reader(&file, row_group, projection, selection, batch_size))
             .map_err(|reason| self.broken(row_group, columns.as_deref(), reason))?;
         Ok(RowGroupBatches {
             file: Arc::clone(self),
             row_group,
             columns,
+            nulls,
             reader: Some(reader),
         })
     }
@@ -222,7 +240,10 @@ impl ParquetFile {
             .with_projection(projection)
             .with_batch_size(batch_size);
         if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
+            // Where rows lie close together, callers ask for all rows between them: that is faster than a mask.
+            builder = builder
+                .with_row_selection(selection)
+                .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
         builder.build()
     }
@@ -252,13 +273,15 @@ impl ParquetFile {
         fields
             .iter()
             .map(|field| field.name())
-            .filter(|name| columns.is_none_or(|columns| columns.contains(name)))
+            .filter(|name| {
+                columns.is_none_or(|columns| columns.contains(name) && !self.is_null(row_group, name))
+            })
             .find(|name| {
-                let only = [(*name).clone()];
+                let projection = self.projection(|field| field.name() == *name);
                 let decoded = guard(|| -> Result<(), String> {
                     let file = self.handle().map_err(|error| error.to_string())?;
                     let reader = self
-                        .reader(&file, row_group, self.projection(Some(&only)), None, 1024)
+                        .reader(&file, row_group, projection, None, 1024)
                         .map_err(|error| error.to_string())?;
                     reader
                         .into_iter()
@@ -277,6 +300,8 @@ pub(super) struct RowGroupBatches {
     file: Arc<ParquetFile>,
     row_group: usize,
     columns: Option<Arc<[String]>>,
+    /// Columns that are null everywhere: they are not decoded.
+    nulls: Vec<FieldRef>,
     /// `None` after an error.
     reader: Option<ParquetRecordBatchReader>,
 }
@@ -287,7 +312,8 @@ impl Iterator for RowGroupBatches {
     fn next(&mut self) -> Option<Self::Item> {
         let reader = self.reader.as_mut()?;
         match guard(|| reader.next().transpose()) {
-            Ok(batch) => batch.map(Ok),
+            Ok(Some(batch)) if self.nulls.is_empty() => Some(Ok(batch)),
+            Ok(batch) => batch.map(|batch| Ok(with_nulls(&batch, &self.nulls))),
             Err(reason) => {
                 self.reader = None;
                 Some(Err(self.file.broken(
@@ -298,6 +324,32 @@ impl Iterator for RowGroupBatches {
             }
         }
     }
+}
+
+/// Whether nulls of this type take a few bytes each, as those of all types that captures have do. The type is that of a file,
+/// which may ask for any number.
+fn has_small_nulls(data_type: &DataType) -> bool {
+    use DataType::{
+        Binary, Boolean, Dictionary, Float64, Int32, Int64, List, Timestamp, UInt32, UInt64, Utf8,
+    };
+    match data_type {
+        Boolean | Int32 | Int64 | UInt32 | UInt64 | Float64 | Timestamp(..) | Utf8 | Binary => true,
+        Dictionary(_, texts) => **texts == Utf8,
+        List(items) => has_small_nulls(items.data_type()),
+        _ => false,
+    }
+}
+
+/// `batch` with these columns, too, which are null everywhere.
+pub(super) fn with_nulls(batch: &RecordBatch, nulls: &[FieldRef]) -> RecordBatch {
+    let fields = batch.schema_ref().fields().iter().chain(nulls).cloned();
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let arrays = nulls
+        .iter()
+        .map(|field| new_null_array(field.data_type(), batch.num_rows()));
+    let columns = batch.columns().iter().cloned().chain(arrays).collect();
+    RecordBatch::try_new(schema, columns)
+        .expect("columns of their types, nullable and equally long, are added")
 }
 
 /// All rows of an Arrow IPC stream. The stream may lack its end marker.

@@ -33,6 +33,7 @@ pub use verify::{Fault, Verification};
 
 use crate::journal::{self, Cut, Replayed};
 use crate::manifest::{Manifest, Part, SeqRange, State, TimeRange};
+use crate::part::ROW_GROUP_ROWS;
 use crate::volume::{Form, Stretch, Temporary, Volume};
 use crate::{Error, Loss, Table, loss_schema};
 use decode::{ParquetFile, ipc_batches, select};
@@ -411,8 +412,13 @@ impl Inner {
             return Ok(Contexts::default());
         };
         let path = self.volume.file_name(&part.path);
+        let columns: Arc<[String]> = context_schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
         let batches = self
-            .part(part)?
+            .part(part, Some(&columns))?
             .iter()
             .map(|batch| select(&path, batch, context_schema()))
             .collect::<Result<Vec<_>, _>>()?;
@@ -428,7 +434,7 @@ impl Inner {
     fn table(&self, table: &Table) -> Result<Vec<RecordBatch>, Error> {
         let mut batches = Vec::new();
         for part in self.manifest.parts.iter().filter(|part| part.table == *table) {
-            batches.extend(self.part(part)?);
+            batches.extend(self.part(part, None)?);
         }
         for segment in self.journal.values() {
             batches.extend(segment.tables.get(table).into_iter().flatten().cloned());
@@ -436,11 +442,12 @@ impl Inner {
         Ok(batches)
     }
 
-    fn part(&self, part: &Part) -> Result<Vec<RecordBatch>, Error> {
+    /// These columns of a part, or all.
+    fn part(&self, part: &Part, columns: Option<&Arc<[String]>>) -> Result<Vec<RecordBatch>, Error> {
         let file = ParquetFile::open(&self.volume, part, false)?;
         let mut batches = Vec::new();
         for row_group in 0..file.row_groups() {
-            for batch in file.batches(row_group, None, None, 8192)? {
+            for batch in file.batches(row_group, columns.cloned(), None, ROW_GROUP_ROWS)? {
                 batches.push(batch?);
             }
         }

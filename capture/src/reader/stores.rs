@@ -162,7 +162,7 @@ impl CaptureReader {
             });
             let mut batches = Vec::new();
             for part in parts {
-                batches.extend(self.inner.part(part)?);
+                batches.extend(self.inner.part(part, None)?);
             }
             batches.extend(self.journal_batches(&table).map(|(_, batch)| batch.clone()));
             let rows: Vec<_> = stores::stretches(self.path(), &table, &batches)?

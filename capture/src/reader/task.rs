@@ -1,20 +1,25 @@
 //! Tasks: the independent pieces of a scan, and their batches.
 
-use std::ops::RangeInclusive;
-use std::sync::{Arc, LazyLock};
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_empty_array, new_null_array};
-use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array, new_empty_array, new_null_array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, TimestampNanosecondType};
 use detectors_api::columns::{self, layout};
 use detectors_api::event::{ColumnSource, Contexts, EventBatch, Rows};
 
 use super::Inner;
-use super::decode::{ParquetFile, RowGroupBatches};
+use super::decode::{ParquetFile, RowGroupBatches, with_nulls};
 use super::scan::{check_order, check_place};
 use super::statistics::page_ranges;
 use crate::manifest::{SeqRange, TimeRange};
 use crate::part::ROW_GROUP_ROWS;
 use crate::{Error, Part};
+
+/// Late columns are decoded for all rows from the first wanted one to the last, if at least one in this many is wanted: to skip
+/// a stretch of rows and to start again takes as long as to decode some dozens.
+const DENSE: usize = 32;
 
 /// What all tasks of a scan have in common.
 #[derive(Debug)]
@@ -106,14 +111,17 @@ impl ScanTask {
         let rows = u32::try_from(file.rows(row_group))
             .map_err(|_| file.fault(row_group, None, "it has more than 2^32 rows".to_owned()))?;
         let ranges = page_ranges(file, row_group, &scan.seq)?;
-        let has_extra = self.has_extra();
-        let wanted = scan.columns.iter();
-        let wanted = wanted.filter(|column| has_extra || *column != columns::EXTRA);
+        // What is decoded of late columns, and so what is found to be wrong with them, does not depend on the size of batches.
+        let rows_at_once = if scan.others_on_demand {
+            ROW_GROUP_ROWS
+        } else {
+            scan.batch_size
+        };
         let batches = file.batches(
             row_group,
-            Some(wanted.cloned().collect()),
+            Some(Arc::clone(&scan.columns)),
             ranges.as_deref(),
-            scan.batch_size,
+            rows_at_once,
         )?;
         Ok(FileBatches {
             batches,
@@ -129,7 +137,7 @@ impl ScanTask {
                 None => (0..rows).into(),
             },
             read: 0,
-            has_extra,
+            rest: None,
         })
     }
 }
@@ -152,31 +160,44 @@ impl ColumnSource for RowGroup {
         if rows.is_empty() {
             return Ok(Some(new_empty_array(field.data_type())));
         }
-        let ranges: Vec<_> = rows.runs().collect();
-        let batches = self.file.batches(
-            self.row_group,
-            Some([column.to_owned()].into()),
-            Some(&ranges),
-            rows.len(),
-        );
-        let read = batches.and_then(|batches| batches.collect::<Result<Vec<_>, _>>());
-        match read.map_err(|error| error.explain())?.as_slice() {
-            [batch] => Ok(Some(Arc::clone(batch.column(0)))),
-            batches => {
-                let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
-                let error = self.file.fault(
-                    self.row_group,
-                    Some(column.to_owned()),
-                    format!("there are {found} of {} rows", rows.len()),
-                );
-                Err(error.explain())
-            }
+        if self.file.is_null(self.row_group, column) {
+            return Ok(Some(new_null_array(field.data_type(), rows.len())));
         }
+        let wanted: Vec<_> = rows.runs().collect();
+        let span = wanted[0].start..wanted[wanted.len() - 1].end;
+        if wanted.len() > 1 && rows.len() * DENSE >= span.len() {
+            let column = self.decode(column, std::slice::from_ref(&span))?;
+            let places = wanted.into_iter().flatten().map(|row| row - span.start);
+            let places = UInt32Array::from_iter_values(places);
+            return take(&column, &places, None)
+                .map(Some)
+                .map_err(|error| error.to_string());
+        }
+        self.decode(column, &wanted).map(Some)
     }
 
     fn contexts(&self) -> Result<Contexts, String> {
         let contexts = self.inner.contexts(self.file.part.segment);
         contexts.map_err(|error| error.explain())
+    }
+}
+
+impl RowGroup {
+    /// The values of a column that the file has, in these rows: increasing ranges, not all of them empty.
+    fn decode(&self, column: &str, rows: &[Range<u32>]) -> Result<ArrayRef, String> {
+        let wanted: usize = rows.iter().map(ExactSizeIterator::len).sum();
+        let only = [column.to_owned()].into();
+        let batches = self.file.batches(self.row_group, Some(only), Some(rows), wanted);
+        let read = batches.and_then(|batches| batches.collect::<Result<Vec<_>, _>>());
+        match read.map_err(|error| error.explain())?.as_slice() {
+            [batch] if batch.num_rows() == wanted => Ok(Arc::clone(batch.column(0))),
+            batches => {
+                let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+                let reason = format!("there are {found} of {wanted} rows");
+                let error = self.file.fault(self.row_group, Some(column.to_owned()), reason);
+                Err(error.explain())
+            }
+        }
     }
 }
 
@@ -205,19 +226,36 @@ struct FileBatches {
     /// The rows of the row group that are read, and how many of them have been.
     rows: Rows,
     read: usize,
-    has_extra: bool,
+    /// What has been read and is still to be given.
+    rest: Option<EventBatch>,
 }
 
 impl FileBatches {
-    fn next(&mut self, others_on_demand: bool) -> Result<Option<EventBatch>, Error> {
+    /// The next batch, of at most as many events as `scan` says.
+    fn next(&mut self, scan: &Shared) -> Result<Option<EventBatch>, Error> {
+        let read = match self.rest.take() {
+            Some(rest) => Some(rest),
+            None => self.read(scan.others_on_demand)?,
+        };
+        Ok(read.map(|batch| {
+            let Some(more) = batch.len().checked_sub(scan.batch_size).filter(|more| *more > 0) else {
+                return batch;
+            };
+            self.rest = Some(batch.slice(scan.batch_size, more));
+            batch.slice(0, scan.batch_size)
+        }))
+    }
+
+    fn read(&mut self, others_on_demand: bool) -> Result<Option<EventBatch>, Error> {
         let Some(batch) = self.batches.next().transpose()? else {
             return Ok(None);
         };
         let RowGroup { file, row_group, .. } = &*self.group;
-        let batch = if self.has_extra {
+        let batch = if file.has(columns::EXTRA) {
             batch
         } else {
-            without_extra(&batch)
+            let extra = Arc::new(Field::new(columns::EXTRA, DataType::Binary, true));
+            with_nulls(&batch, &[extra])
         };
         let (first, len) = (self.read, batch.num_rows());
         if len > self.rows.len() - first {
@@ -235,39 +273,13 @@ impl FileBatches {
     }
 }
 
-/// `batch` with an `_extra` that is null everywhere: it was not worth decoding.
-fn without_extra(batch: &RecordBatch) -> RecordBatch {
-    let extra = Arc::new(Field::new(columns::EXTRA, DataType::Binary, true));
-    let fields: Vec<_> = batch
-        .schema_ref()
-        .fields()
-        .iter()
-        .cloned()
-        .chain([extra])
-        .collect();
-    let mut arrays = batch.columns().to_vec();
-    arrays.push(nulls(batch.num_rows()));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
-        .expect("a column of the right length is added")
-}
-
-/// `rows` nulls. Batches share them.
-fn nulls(rows: usize) -> ArrayRef {
-    static NULLS: LazyLock<ArrayRef> = LazyLock::new(|| new_null_array(&DataType::Binary, ROW_GROUP_ROWS));
-    if rows <= NULLS.len() {
-        NULLS.slice(0, rows)
-    } else {
-        new_null_array(&DataType::Binary, rows)
-    }
-}
-
 impl TaskBatches {
     fn read(&mut self) -> Result<Option<EventBatch>, Error> {
         match &mut self.source {
             BatchSource::Memory(batches) => Ok(batches.next()),
             BatchSource::File(batches) => {
                 let path = batches.group.file.path();
-                let batch = batches.next(self.scan.others_on_demand)?;
+                let batch = batches.next(&self.scan)?;
                 if let Some(batch) = &batch {
                     check_order(&path, self.before, batch.seqs())?;
                     if let (Some(first), Some(last)) = (batch.seqs().first(), batch.seqs().last()) {

@@ -1,9 +1,8 @@
 //! Recorded events on their way to the engine: row groups are read once, in the order in which they begin.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use capture::{CaptureReader, ScanPart, ScanTask, SeqRange};
 use detectors_api::event::EventBatch;
@@ -13,11 +12,6 @@ use super::ahead::ReadAhead;
 use super::facts::TaskFacts;
 use super::queue::{Done, Due, Queue};
 use crate::{Error, Gap};
-
-/// Row groups of a type for which pruning is tried before it is judged.
-const TRIED: u32 = 4;
-/// Pruning goes on where it spares at least one row group in this many.
-const WORTH: u32 = 4;
 
 /// The row groups of some event types in a range, and those of their events that wait for their window.
 #[derive(Debug)]
@@ -34,22 +28,6 @@ pub(crate) struct Feed {
 pub(crate) struct Select {
     pub(crate) selector: Selector,
     pub(super) ahead: ReadAhead,
-    pruning: BTreeMap<&'static str, Pruning>,
-}
-
-/// How often pruning was tried with the events of a type, and spared reading a row group. Which row groups are spared changes
-/// no result.
-#[derive(Debug, Default)]
-struct Pruning {
-    tried: AtomicU32,
-    spared: AtomicU32,
-}
-
-impl Pruning {
-    fn is_worth_it(&self) -> bool {
-        let tried = self.tried.load(Ordering::Relaxed);
-        tried < TRIED || self.spared.load(Ordering::Relaxed).saturating_mul(WORTH) >= tried
-    }
 }
 
 /// What detectors want of a row group.
@@ -95,22 +73,19 @@ impl Feed {
         batch_size: usize,
     ) -> Result<Self, Error> {
         let mut found = Vec::new();
-        let mut pruning = BTreeMap::new();
         for event_type in reader.event_types() {
             let wanted = selector.event_types().contains(&event_type);
             if !wanted || only.is_some_and(|only| !only.contains(event_type)) {
                 continue;
             }
-            let columns = selector.columns(event_type);
-            found.extend(parts(reader, event_type, &columns, range, batch_size)?);
-            pruning.insert(event_type, Pruning::default());
+            // Selecting asks for one column after the other, as long as events are left.
+            found.extend(parts(reader, event_type, &[], range, batch_size)?);
         }
         Ok(Self {
             purpose,
             select: Arc::new(Select {
                 selector,
                 ahead: ReadAhead::default(),
-                pruning,
             }),
             queue: Queue::new(found),
             waiting: Vec::new(),
@@ -172,49 +147,30 @@ impl Select {
             seq: task.seq(),
             rows: task.rows() as u64,
         });
-        if self.is_spared(task) {
+        if can_be_spared(task, &self.selector) {
             let survivors = Survivors::pruned(origin.event_type, origin.rows);
             return Ok(Ok(vec![Selected { survivors, origin }]));
         }
-        let select = |batch: EventBatch| {
-            let survivors = self.selector.select(&batch);
-            self.ahead.prepare(survivors.batch());
-            Selected {
-                survivors,
-                origin: Arc::clone(&origin),
+        let batches: Vec<EventBatch> = match task.batches().and_then(Iterator::collect) {
+            Ok(batches) => batches,
+            Err(error) => {
+                let gap = Gap::of_error(origin.event_type, origin.seq, origin.rows, error)?;
+                return Ok(Err(gap));
             }
         };
-        let read = task.batches().and_then(|batches| {
-            batches
-                .map(|batch| batch.map(select))
-                .collect::<Result<Vec<_>, _>>()
+        let selected = batches.into_iter().map(|batch| {
+            let survivors = self.selector.select(&batch);
+            // A column that cannot be decoded reads as absent: then it has not decided anything.
+            if let Some(reason) = batch.fault() {
+                return Err(origin.fault(reason));
+            }
+            self.ahead.prepare(survivors.batch());
+            Ok(Selected {
+                survivors,
+                origin: Arc::clone(&origin),
+            })
         });
-        match read {
-            Ok(selected) => Ok(Ok(selected)),
-            Err(error) => Ok(Err(Gap::of_error(
-                origin.event_type,
-                origin.seq,
-                origin.rows,
-                error,
-            )?)),
-        }
-    }
-
-    /// Whether what is known of the row group rules out that a detector wants any of it.
-    fn is_spared(&self, task: &ScanTask) -> bool {
-        let Some(pruning) = self
-            .pruning
-            .get(task.event_type())
-            .filter(|pruning| pruning.is_worth_it())
-        else {
-            return false;
-        };
-        pruning.tried.fetch_add(1, Ordering::Relaxed);
-        let spared = can_be_spared(task, &self.selector);
-        if spared {
-            pruning.spared.fetch_add(1, Ordering::Relaxed);
-        }
-        spared
+        Ok(selected.collect())
     }
 }
 

@@ -57,7 +57,7 @@ pub struct TypeRead {
     pub row_groups: usize,
     /// Events in those.
     pub events: u64,
-    /// Row groups that are not decoded, since their statistics, bloom filters or dictionaries rule out that a detector wants any
+    /// Row groups that are not decoded, since their statistics or bloom filters rule out that a detector wants any
     /// of their events.
     pub spared_row_groups: usize,
     /// Events in those.

@@ -91,7 +91,7 @@ impl TypeRead {
         if self.spared_row_groups > 0 {
             writeln!(
                 f,
-                "    spared     {} row group{} with {} events: statistics, bloom filters or dictionaries rule them out",
+                "    spared     {} row group{} with {} events: statistics or bloom filters rule them out",
                 self.spared_row_groups,
                 plural(self.spared_row_groups),
                 self.spared_events

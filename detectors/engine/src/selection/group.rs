@@ -102,9 +102,14 @@ impl Group {
     pub(super) fn select(&self, batch: &EventBatch, odd: &[u32]) -> Vec<(u32, u64)> {
         let mut rows = Rows::All(batch.len(), self.all());
         for column in &self.columns {
-            column.thin(batch, &mut rows);
+            // A column may still have to be decoded. If events are left, it is, whoever wants them: a fault in it is told.
+            if !rows.is_empty() {
+                column.thin(batch, &mut rows);
+            }
         }
-        self.contexts.thin(batch, &mut rows);
+        if !rows.is_empty() {
+            self.contexts.thin(batch, &mut rows);
+        }
         rows.replace(odd, |row| {
             let event = batch.event(row);
             let requirements = self.requirements.iter().enumerate();

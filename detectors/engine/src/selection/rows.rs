@@ -17,6 +17,14 @@ impl Rows {
         }
     }
 
+    /// Whether no row is left.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::All(rows, mask) => *rows == 0 || *mask == 0,
+            Self::Some(rows) => rows.is_empty(),
+        }
+    }
+
     /// Lets the requirements `tested` look at a row only if they are in its mask; all others stay.
     pub(super) fn thin(&mut self, tested: u64, mask_of: impl Fn(usize) -> u64) {
         let (untested, everything) = (!tested, self.mask());
