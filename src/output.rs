@@ -8,14 +8,18 @@ use anyhow::Context;
 
 use crate::exit::Failure;
 
+/// The options that name files to write. Commands may have more than `-w`.
+pub(crate) const FILES: &str = "files";
+
 /// `-w` and `--force`.
 #[derive(Debug, Default, clap::Args)]
+#[command(group = clap::ArgGroup::new(FILES).arg("write").multiple(true))]
 pub(crate) struct Destination {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
     /// Overwrite the file if it exists
-    #[arg(long, requires = "write")]
+    #[arg(long, requires = FILES)]
     pub(crate) force: bool,
 }
 

@@ -7,7 +7,7 @@ use super::range::Range;
 use super::restriction::Wanted;
 use super::threshold::Threshold;
 use crate::detectors::{self, Adjustments};
-use crate::output::Destination;
+use crate::output::{Destination, FILES};
 use crate::stores::StoreFiles;
 
 /// Run detectors over captures
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     pub(super) expect: Option<PathBuf>,
 
     /// Write a record of the run: what was looked at, with what, what was missing, and what came out, with digests
-    #[arg(long, value_name = "FILE", help_heading = "Record of the run")]
+    #[arg(long, value_name = "FILE", group = FILES, help_heading = "Record of the run")]
     pub(super) provenance: Option<PathBuf>,
     /// Show on stderr what each detector did
     #[arg(long, help_heading = "Record of the run")]

@@ -11,6 +11,7 @@ mod summary;
 mod threshold;
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -27,7 +28,7 @@ use subject::Subject;
 use crate::detectors::{self, Form};
 use crate::exit::{Exit, Failure};
 use crate::opened;
-use crate::output::write_json;
+use crate::output::{Destination, exists, write_json};
 use crate::progress::RunProgress;
 use crate::signals;
 
@@ -39,13 +40,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let refusals = subject::refusals(&subjects);
         return detectors::list_refused(&refusals, output.list(), &args.destination);
     }
-    if let Some(path) = args
-        .provenance
-        .as_ref()
-        .filter(|path| path.exists() && !args.destination.force)
-    {
-        // Before the run, not after it.
-        return Err(crate::output::exists(path));
+    if let Some(path) = &args.provenance {
+        can_be_written(path, &args.destination)?;
     }
     let cancel = signals::interrupt_flag()?;
     if args.explain {
@@ -98,6 +94,29 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         write_json(path, args.destination.force, &provenance)?;
     }
     Ok(exit)
+}
+
+/// What speaks against writing the record of the run is told before the run, not after it.
+fn can_be_written(path: &Path, output: &Destination) -> Result<(), Failure> {
+    if output.write.as_deref() == Some(path) {
+        let both = format!(
+            "{} cannot be both the output and the record of the run",
+            path.display()
+        );
+        return Err(Failure::usage(both));
+    }
+    if path.exists() && !output.force {
+        return Err(exists(path));
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match directory.filter(|directory| !directory.is_dir()) {
+        Some(missing) => Err(Failure::environment(anyhow::anyhow!(
+            "cannot write {}: there is no directory {}",
+            path.display(),
+            missing.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Says what the runs would read, and why.

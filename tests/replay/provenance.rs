@@ -199,4 +199,34 @@ fn a_record_that_is_there_is_told_before_the_run() {
     assert!(code == 2 && text.contains("--force overwrites it"), "{text}");
     assert!(!text.contains("found by"), "{text}");
     assert_eq!(std::fs::read(&path).expect("it is there"), b"precious");
+    // What it advises works.
+    let (text, code) = said(
+        &["--force", "--provenance", &path.display().to_string()],
+        &[&capture],
+    );
+    assert_eq!(code, 0, "{text}");
+    assert_ne!(std::fs::read(&path).expect("it is there"), b"precious");
+    let (text, code) = said(&["--force"], &[&capture]);
+    assert!(code == 2 && text.contains("--provenance"), "{text}");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_before_the_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 50);
+    let path = directory.path().join("run.json").display().to_string();
+    let nowhere = directory.path().join("nowhere/run.json").display().to_string();
+    for (arguments, expected, reason) in [
+        (&["--provenance", &nowhere][..], 4, "there is no directory"),
+        (
+            &["--provenance", &path, "-w", &path],
+            2,
+            "cannot be both the output and the record",
+        ),
+    ] {
+        let (text, code) = said(arguments, &[&capture]);
+        assert!(code == expected && text.contains(reason), "{text}");
+        assert!(!text.contains("found by"), "{text}");
+    }
 }
