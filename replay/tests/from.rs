@@ -145,7 +145,7 @@ fn is_the_same_from_anywhere(reader: &CaptureReader, builtin: Builtin) {
 
 fn options() -> WriterOptions {
     WriterOptions {
-        segment_rows: 2_000,
+        segment_rows: 1_500,
         ..WriterOptions::default()
     }
 }
@@ -160,7 +160,7 @@ fn generated(path: &Path, retention_ns: Option<u64>) -> CaptureReader {
         ..Header::default()
     };
     let mut writer = CaptureWriter::create(path, header, options()).expect("a new capture");
-    for (count, mut event) in Generator::new(7).take(16_000).enumerate() {
+    for (count, mut event) in Generator::new(7).take(12_000).enumerate() {
         for field in &mut event.event.data {
             match (field.name.as_str(), &mut field.value) {
                 // Now and then, standard output is connected, or the Kubernetes API is what is connected to.

@@ -11,7 +11,7 @@ use fixtures::generator::Generator;
 /// Names the capture for the replay that runs in a process of its own.
 const PATH: &str = "REPLAY_TEST_CAPTURE";
 const ANSWER: &str = "peak memory in KiB:";
-const WINDOW: u64 = 10_000;
+const WINDOW: u64 = 6_000;
 
 /// The replay whose memory is measured: run by the test below in a process of its own.
 #[test]
@@ -64,12 +64,12 @@ fn peak(capture: &Path) -> u64 {
 #[test]
 fn three_times_the_events_take_no_more_memory() {
     let directory = tempfile::tempdir().expect("a directory");
-    let peaks = [100_000_usize, 300_000].map(|events| {
+    let peaks = [60_000_usize, 180_000].map(|events| {
         let path = directory.path().join(format!("{events}.tcap"));
         let header = Header {
             enrichments: vec!["environment".to_owned()],
-            // Event time: some 25,000 events. Without it the stores keep all that has ended.
-            stores_retention_ns: Some(50_000_000),
+            // Event time: some 15,000 events. Without it the stores keep all that has ended.
+            stores_retention_ns: Some(30_000_000),
             ..Header::default()
         };
         let options = WriterOptions {
@@ -89,6 +89,6 @@ fn three_times_the_events_take_no_more_memory() {
     let [small, large] = peaks;
     assert!(
         large <= small + small / 4,
-        "100,000 events take {small} KiB, and 300,000 take {large} KiB"
+        "60,000 events take {small} KiB, and 180,000 take {large} KiB"
     );
 }

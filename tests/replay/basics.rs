@@ -8,7 +8,7 @@ use crate::support::{make, replayed, tracee_cap};
 fn threads_and_batches_change_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let capture = directory.path().join("generated.tcap");
-    make(&capture, 30_000);
+    make(&capture, 9_000);
     let expected = replayed(&capture, &["--threads", "1", "--batch-size", "65536"]);
     let found = expected.iter().filter(|byte| **byte == b'\n').count();
     assert!(found > 20, "{found} detections are too few to tell");

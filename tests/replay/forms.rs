@@ -10,7 +10,7 @@ use super::support::{found, make, replayed, said, tracee_cap};
 fn every_form_has_all_detections() {
     let directory = tempfile::tempdir().expect("a directory");
     let capture = directory.path().join("a.tcap");
-    make(&capture, 20_000);
+    make(&capture, 8_000);
     let detections = found(&capture, &["-o", "ndjson"]);
     assert!(!detections.is_empty());
     let threats = detections.iter().filter(|one| !one["threat"].is_null()).count();
@@ -40,7 +40,7 @@ fn detections_in_parquet_are_asked_in_sql() {
         directory.path().join("a.tcap"),
         directory.path().join("found.parquet"),
     );
-    make(&capture, 20_000);
+    make(&capture, 8_000);
     let written = tracee_cap()
         .args(["replay", "-o", "parquet", "-w"])
         .args([&file, &capture])
@@ -129,7 +129,7 @@ fn what_is_expected_is_compared() {
         directory.path().join("a.tcap"),
         directory.path().join("expected.ndjson"),
     );
-    make(&capture, 20_000);
+    make(&capture, 8_000);
     let lines = String::from_utf8(replayed(&capture, &["-o", "ndjson"])).expect("text");
     let expect = ["--expect", file.to_str().expect("text"), "-o", "csv"];
 
