@@ -69,8 +69,14 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Speed")]
     pub(super) explain: bool,
     /// Number of threads; all CPUs, unless told. Never changes the result
-    #[arg(long, value_name = "N", help_heading = "Speed")]
-    pub(super) threads: Option<usize>,
+    // Thousands of them would bring the machine to a stop.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        help_heading = "Speed"
+    )]
+    pub(super) threads: Option<u16>,
     /// The most events that are decoded at a time. Never changes the result
     #[arg(
         long,

@@ -127,7 +127,7 @@ fn options(
         seq,
         events: events.map(|events| events.iter().map(ToString::to_string).collect()),
         hidden,
-        threads: args.threads.unwrap_or(0),
+        threads: args.threads.map_or(0, usize::from),
         batch_size: args.batch_size as usize,
         window: args.window,
         cancel: Some(Arc::clone(cancel)),

@@ -43,6 +43,23 @@ fn findings_set_the_exit_code() {
 }
 
 #[test]
+fn numbers_that_make_no_sense_are_usage_errors() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let capture = directory.path().join("generated.tcap");
+    make(&capture, 10);
+    for (option, value) in [
+        ("--threads", "0"),
+        ("--threads", "100000"),
+        ("--batch-size", "0"),
+        ("--window", "0"),
+    ] {
+        let mut replay = tracee_cap();
+        replay.arg("replay").arg(&capture).args([option, value]);
+        replay.assert().code(2).stderr(predicate::str::contains(option));
+    }
+}
+
+#[test]
 fn a_detector_that_does_not_exist_is_a_usage_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let capture = directory.path().join("generated.tcap");
