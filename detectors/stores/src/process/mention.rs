@@ -137,9 +137,11 @@ impl ProcessStore {
             return;
         }
         let exact = start_ns.is_some() && !table.values.setting(facts).coarse;
+        // One that started at the same time is the same one, under an id that its recorder made otherwise.
+        let before = meant.filter(|meant| table.facts(*meant).start_ns.known() != start_ns);
         self.by_pid
             .replace(host_pid, now.seq, index, |index| table.since(index));
-        if exact && let Some(former) = meant {
+        if exact && let Some(former) = before {
             self.presume_ended(now, former);
         }
     }

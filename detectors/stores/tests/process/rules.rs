@@ -2,7 +2,7 @@
 
 use detectors_api::entity::entity_id;
 use detectors_api::stores::{ExecutableFile, ProcessInfo, Stores as _};
-use detectors_api::testkit::{TestEvent, batches};
+use detectors_api::testkit::{TestEvent, batches, batches_of};
 use detectors_stores::Stores;
 use detectors_stores::process::{Moment, TaskSnapshot};
 
@@ -351,4 +351,29 @@ fn a_process_lives_on_when_an_older_one_of_its_pid_is_told_of_late() {
     let older = (C.0, C.1 - SECOND);
     let events = [fork(at(2), P, C), fork(at(1), P, older)];
     assert_eq!(exit_ns(&events, C), None);
+}
+
+#[test]
+fn a_process_that_goes_by_two_ids_has_not_ended() {
+    // Its recorder made an id of something else than pid and start time; the fork tells these.
+    let named = |event: TestEvent| {
+        let mut event = event.to_recorded();
+        let workload = event.event.workload.as_mut().expect("somebody did it");
+        let process = workload.process.as_mut().expect("a process");
+        process.unique_id = Some(7);
+        process.thread.as_mut().expect("its leader").unique_id = Some(7);
+        event
+    };
+    let mut stores = Stores::new();
+    stores
+        .apply(&batches_of(&[
+            named(exec(at(1), C, "/bin/a")),
+            named(fork(at(2), C, T)),
+        ]))
+        .expect("events are in order");
+    let view = stores.at(u64::MAX, 0);
+    let processes = view.processes();
+    for id in [7, id(C)] {
+        assert_eq!(processes.get_process(id).expect("known").exit_ns, None);
+    }
 }
