@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::exit::Failure;
 
 /// The options that name files to write. Commands may have more than `-w`.
-pub(crate) const FILES: &str = "files";
+pub(crate) const FILES: &str = "written";
 
 /// `-w` and `--force`.
 #[derive(Debug, Default, clap::Args)]
