@@ -18,8 +18,8 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
+use super::bloom::BloomCache;
 use super::chunks::Chunks;
-use super::texts::BloomCache;
 use crate::volume::Volume;
 use crate::{Error, Part, Stretch};
 

@@ -1,11 +1,11 @@
 //! Facts about the rows of a task, for readers that want to know whether a task is worth reading.
 //!
-//! None of them decodes rows. What is not known never denies anything: a missing statistic, bloom filter or dictionary is
-//! no fault.
+//! None of them decodes rows. What is not known never denies anything: a missing statistic or bloom filter is no
+//! fault.
 
 use std::ops::RangeInclusive;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type,
 };
@@ -14,7 +14,6 @@ use detectors_api::columns;
 use super::decode::ParquetFile;
 use super::statistics::statistics;
 use super::task::{ScanTask, TaskSource};
-use crate::Error;
 
 impl ScanTask {
     /// Bounds of the numbers in `column`, by the file's statistics; empty if it is null everywhere. `None` if they are not
@@ -43,17 +42,6 @@ impl ScanTask {
     pub fn may_hold(&self, column: &str, value: &str) -> bool {
         self.row_group()
             .is_none_or(|(file, row_group)| file.may_hold(row_group, column, value))
-    }
-
-    /// All texts that `column` has, each once; perhaps more. `None` if the file does not keep them apart from the rows.
-    ///
-    /// # Errors
-    /// If they cannot be decoded.
-    pub fn dictionary(&self, column: &str) -> Result<Option<StringArray>, Error> {
-        match self.row_group() {
-            Some((file, row_group)) => file.dictionary(row_group, column),
-            None => Ok(None),
-        }
     }
 
     /// Whether rows may keep something in [`columns::EXTRA`]: `false` only if none does, so that the other columns are the

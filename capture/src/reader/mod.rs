@@ -1,5 +1,6 @@
 //! Reading a capture. Nothing in it is trusted.
 
+mod bloom;
 mod chunks;
 mod decode;
 mod detections;
@@ -12,7 +13,6 @@ mod scan;
 mod statistics;
 mod stores;
 mod task;
-mod texts;
 mod verify;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{ArrayRef, StringArray, UInt32Array};
+use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute::take;
 use detectors_api::detector::Detector;
 use detectors_api::event::{ColumnSource, Contexts, EventBatch, Rows};
@@ -113,7 +113,6 @@ struct Known {
     ranges: BTreeMap<&'static str, RangeInclusive<i128>>,
     /// The texts that a bloom filter would not deny.
     bloom: Option<Vec<&'static str>>,
-    dictionary: Option<Vec<&'static str>>,
 }
 
 impl Facts for Known {
@@ -123,13 +122,6 @@ impl Facts for Known {
 
     fn may_hold(&self, _column: &str, text: &str) -> bool {
         self.bloom.as_ref().is_none_or(|held| held.contains(&text))
-    }
-
-    fn dictionary(&self, column: &str) -> Option<StringArray> {
-        assert_eq!(column, "pathname");
-        self.dictionary
-            .as_ref()
-            .map(|texts| StringArray::from(texts.clone()))
     }
 }
 
@@ -145,10 +137,6 @@ fn a_row_group_is_passed_over_only_if_nobody_can_want_it() {
         bloom: Some(held.to_vec()),
         ..Known::default()
     };
-    let dictionary = |texts: &[&'static str]| Known {
-        dictionary: Some(texts.to_vec()),
-        ..Known::default()
-    };
     let one = engine(vec![shadow()]).selector(Purpose::Detect);
     let both = engine(vec![shadow(), logs()]).selector(Purpose::Detect);
     let all = engine(vec![shadow(), opens("C", on_open())]).selector(Purpose::Detect);
@@ -159,24 +147,20 @@ fn a_row_group_is_passed_over_only_if_nobody_can_want_it() {
         (flags(-9..=-9), false, true),
         (bloom(&["/etc/passwd"]), false, true),
         (bloom(&["/etc/shadow"]), true, true),
-        (dictionary(&["/etc/passwd", "/etc/shadow"]), true, true),
-        (dictionary(&["/etc/passwd", "/var/log/x"]), false, true),
-        (dictionary(&["/etc/passwd", "/var/lo"]), false, false),
-        (dictionary(&[]), false, false),
     ] {
         assert_eq!(
             one.may_pass(OPEN, &known),
             of_one,
             "{:?} {:?}",
             known.ranges,
-            known.dictionary
+            known.bloom
         );
         assert_eq!(
             both.may_pass(OPEN, &known),
             of_both,
             "{:?} {:?}",
             known.ranges,
-            known.dictionary
+            known.bloom
         );
         assert!(all.may_pass(OPEN, &known));
         assert!(!one.may_pass("ptrace", &known), "nobody asks for it");
@@ -189,7 +173,7 @@ fn lists_are_not_judged_by_their_elements() {
     let detector = opens("A", EventRequirement::new("sched_process_exec").data("argv!=x"));
     let selector = engine(vec![detector]).selector(Purpose::Detect);
     let none = Known {
-        dictionary: Some(Vec::new()),
+        bloom: Some(Vec::new()),
         ..Known::default()
     };
     assert!(selector.may_pass("sched_process_exec", &none));

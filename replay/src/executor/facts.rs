@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use arrow::array::StringArray;
 use capture::ScanTask;
 use detectors_engine::Facts;
 
@@ -16,10 +15,5 @@ impl Facts for TaskFacts<'_> {
 
     fn may_hold(&self, column: &str, text: &str) -> bool {
         self.0.may_hold(column, text)
-    }
-
-    fn dictionary(&self, _: &str) -> Option<StringArray> {
-        // Selecting begins with the dictionaries: to decode them for this, too, would only cost.
-        None
     }
 }

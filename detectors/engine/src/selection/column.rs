@@ -197,26 +197,15 @@ impl ColumnTests {
             Matcher::Steps(steps) => facts.number_range(column).map_or(mask, |range| {
                 mask & (!self.tested | steps.mask_between(*range.start(), *range.end()))
             }),
-            Matcher::Texts(texts) => {
-                // A bloom filter is read faster than a dictionary, but it can only say that a whole text is not there.
+            Matcher::Texts(_) => {
+                // A bloom filter can only say that a whole text is not there.
                 let impossible = self.tests.iter().filter(|(bit, test)| {
                     mask & bit != 0
                         && test.literals().is_some_and(|mut literals| {
                             !literals.any(|literal| facts.may_hold(column, literal))
                         })
                 });
-                let mask = impossible.fold(mask, |mask, (bit, _)| mask & !bit);
-                if mask & self.tested == 0 {
-                    return mask;
-                }
-                match facts.dictionary(column) {
-                    None => mask,
-                    Some(values) => {
-                        let found = (0..values.len())
-                            .fold(0, |all, index| all | self.text_mask(texts, &values, index));
-                        mask & (!self.tested | found)
-                    }
-                }
+                impossible.fold(mask, |mask, (bit, _)| mask & !bit)
             }
             Matcher::EachTest => mask,
         }

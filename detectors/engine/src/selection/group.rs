@@ -125,7 +125,7 @@ impl Group {
         let telling = |column: &&ColumnTests| !matches!(column.matcher(), Matcher::EachTest);
         let told = self.columns.iter().filter(telling);
         let told = told.fold(0, |all, column| all | column.tested());
-        // Ranges are at hand; a dictionary has to be read.
+        // Ranges are at hand; a bloom filter has to be read.
         let (numbers, texts): (Vec<_>, Vec<_>) = self
             .columns
             .iter()

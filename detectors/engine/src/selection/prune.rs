@@ -2,8 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use arrow::array::StringArray;
-
 use super::Selector;
 
 /// What is known about the rows of one event type without decoding them. Columns have their names in the type's layout.
@@ -15,9 +13,6 @@ pub trait Facts {
 
     /// Whether a column of texts may hold `text`; `false` only if it surely does not.
     fn may_hold(&self, column: &str, text: &str) -> bool;
-
-    /// All texts of a column, each at least once; others may be among them. `None` if not known.
-    fn dictionary(&self, column: &str) -> Option<StringArray>;
 }
 
 impl Selector {
