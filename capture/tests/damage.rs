@@ -4,11 +4,16 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow::array::{Array, RecordBatch, new_null_array};
+use arrow::datatypes::Schema;
 use capture::{CaptureReader, CaptureWriter, Error, Header, Loss, WriterOptions};
 use common::{event, read_all};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// A capture of one segment in Parquet and, if it is not `closed`, one in the journal.
 fn make(path: &Path, closed: bool) {
@@ -330,4 +335,42 @@ fn a_forged_journal_is_an_error() {
         let error = read(&path).unwrap_err();
         assert!(error.is_bad_input(), "{error}");
     }
+}
+
+#[test]
+fn a_table_of_nothing_but_nulls_is_decoded_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.tcap");
+    make(&path, true);
+    let part = path.join("process/part-000000.parquet");
+    let table = ParquetRecordBatchReaderBuilder::try_new(File::open(&part).unwrap()).unwrap();
+    let fields = table.schema().fields().iter();
+    let fields: Vec<_> = fields
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    let nulls = RecordBatch::new_empty(Arc::new(Schema::new(fields)));
+    let columns = nulls.columns().iter();
+    let columns = columns
+        .map(|column| new_null_array(column.data_type(), 100))
+        .collect();
+    let nulls = RecordBatch::try_new(nulls.schema(), columns).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&part).unwrap(), nulls.schema(), None).unwrap();
+    writer.write(&nulls).unwrap();
+    writer.close().unwrap();
+    // What the footer says is not enough: there are no rows.
+    let table = ParquetRecordBatchReaderBuilder::try_new(File::open(&part).unwrap()).unwrap();
+    let data = table.metadata().row_group(0).compressed_size() as usize;
+    let mut content = fs::read(&part).unwrap();
+    content[4..4 + data].fill(0xff);
+    fs::write(&part, &content).unwrap();
+    edit(&path, |manifest| {
+        let parts = manifest["parts"].as_array_mut().unwrap();
+        let entry = parts
+            .iter_mut()
+            .find(|entry| entry["path"] == "process/part-000000.parquet")
+            .unwrap();
+        entry["bytes"] = content.len().into();
+    });
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("row group 0: Parquet"), "{error}");
 }

@@ -2,23 +2,13 @@
 
 use serde_json::Value;
 
-use super::support::{make, tracee_cap};
+use super::support::{make, replayed, tracee_cap};
 
 /// The plan of a replay with these arguments.
 fn plan(capture: &std::path::Path, arguments: &[&str]) -> Value {
-    let output = tracee_cap()
-        .arg("replay")
-        .arg(capture)
-        .args(["--explain", "-o", "ndjson"])
-        .args(arguments)
-        .output()
-        .expect("it runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("a plan a line")
+    let explain = ["--explain", "-o", "ndjson"];
+    let plan = replayed(capture, &[&explain[..], arguments].concat());
+    serde_json::from_slice(&plan).expect("a plan a line")
 }
 
 fn read<'a>(plan: &'a Value, event_type: &str) -> &'a Value {

@@ -190,7 +190,7 @@ impl ParquetFile {
         });
         let file = self.handle()?;
         let named = columns.iter().flat_map(|columns| columns.iter());
-        let nulls: Vec<FieldRef> = named
+        let mut nulls: Vec<FieldRef> = named
             .filter(|column| self.is_null(row_group, column))
             .filter_map(|column| self.metadata.schema().column_with_name(column))
             .map(|(place, _)| Arc::clone(&self.metadata.schema().fields()[place]))
@@ -200,6 +200,11 @@ impl ParquetFile {
                 .as_deref()
                 .is_none_or(|columns| columns.contains(field.name()))
         };
+        // Something must be decoded: a footer alone may tell of any number of rows.
+        let mut fields = self.metadata.schema().fields().iter();
+        if !fields.any(|field| is_wanted(field) && !nulls.contains(field)) {
+            nulls.clear();
+        }
         let projection = self.projection(|field| is_wanted(field) && !nulls.contains(field));
         let reader = guard(|| self.reader(&file, row_group, projection, selection, batch_size))
             .map_err(|reason| self.broken(row_group, columns.as_deref(), reason))?;
