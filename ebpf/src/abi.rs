@@ -5,6 +5,10 @@
 
 use std::mem::{offset_of, size_of};
 
+mod fields;
+
+pub use fields::{Credentials, Event, RawValue};
+
 /// Version of the ABI. Programs and parser come from one build; a difference means that memory was corrupted.
 pub const VERSION: u16 = 1;
 
@@ -33,7 +37,8 @@ plain!(
     Exit = 8,
     OpenFixed = 32,
     SocketFixed = 16,
-    Syscall = 64,
+    Credentials = 80,
+    EventFixed = 8,
     CgroupFixed = 32,
     ChunkHead = 8
 );
@@ -261,7 +266,7 @@ pub struct Open {
 #[repr(C)]
 struct SocketFixed {
     fd: i32,
-    new_fd: i32,
+    unused: i32,
     kind: u32,
     reserved: u32,
 }
@@ -271,24 +276,16 @@ struct SocketFixed {
 pub struct Socket {
     /// Descriptor.
     pub fd: i32,
-    /// Second descriptor, where there is one, else -1.
-    pub new_fd: i32,
     /// `SOCK_*`.
     pub kind: u32,
     /// `struct sockaddr` of some family; empty if it could not be read.
     pub address: Vec<u8>,
 }
 
-/// A system call returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 #[repr(C)]
-pub struct Syscall {
-    /// Arguments.
-    pub args: [u64; 6],
-    /// Return value.
-    pub ret: i64,
-    /// Number in the native table.
-    pub nr: u32,
+struct EventFixed {
+    event: u32,
     reserved: u32,
 }
 
@@ -336,16 +333,14 @@ pub enum Body {
     Open(Open),
     /// A socket is being connected.
     Connect(Socket),
-    /// A system call returned.
-    Syscall(Syscall),
-    /// A socket's descriptor was duplicated.
-    Dup(Socket),
     /// A control group was made.
     CgroupMkdir(Cgroup),
     /// A control group was removed.
     CgroupRmdir(Cgroup),
     /// A task was moved to another control group.
     CgroupAttach(CgroupAttach),
+    /// An event whose fields are told one by one.
+    Event(Event),
     /// A task of the list of live tasks.
     Task,
 }
@@ -387,6 +382,17 @@ pub enum ParseError {
     /// An unknown chunk.
     #[error("a sensor record has a chunk with the unknown tag {0}")]
     Tag(u16),
+    /// An impossible event.
+    #[error("a sensor record has the impossible event number {0}")]
+    Event(u32),
+    /// A field of a wrong size.
+    #[error("a sensor record has {len} bytes for a field of form {form}")]
+    Field {
+        /// The form.
+        form: u16,
+        /// The bytes there are.
+        len: usize,
+    },
 }
 
 /// Parses one record.
@@ -426,12 +432,17 @@ pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
             })
         }
         5 => Body::Connect(socket(input)?),
-        6 => Body::Syscall(input.take("system call payload")?),
-        7 => Body::Dup(socket(input)?),
         8 => Body::Task,
         9 => Body::CgroupMkdir(cgroup(input)?.cgroup),
         10 => Body::CgroupRmdir(cgroup(input)?.cgroup),
         11 => Body::CgroupAttach(cgroup(input)?),
+        12 => {
+            let fixed: EventFixed = input.take("event payload")?;
+            Body::Event(Event {
+                event: i32::try_from(fixed.event).map_err(|_| ParseError::Event(fixed.event))?,
+                fields: fields::read(input)?,
+            })
+        }
         kind => return Err(ParseError::Kind(kind)),
     };
     Ok(Record { head, body })
@@ -467,7 +478,6 @@ fn socket(mut input: Input<'_>) -> Result<Socket, ParseError> {
     let chunks = Chunks::read(input)?;
     Ok(Socket {
         fd: fixed.fd,
-        new_fd: fixed.new_fd,
         kind: fixed.kind,
         address: chunks
             .get(Tag::Address)

@@ -1,19 +1,21 @@
 //! Loading the programs and reading what they write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{FEntry, KProbe, RawTracePoint};
+use aya::programs::{FEntry, FExit, KProbe, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
+use detectors_api::catalogue::catalogue;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
 use crate::abi::{ParseError, Record, parse};
 use crate::clock::boot_ns;
 use crate::kernel::{Capability, Facts, facts};
-use crate::plan::{Attach, EventPlan, Hook, PLAN, Program, find};
+use crate::plan::{self, Attach, Chosen, EventPlan, Hook, Program};
+use crate::syscalls::{CallPlan, CallPlans};
 use crate::tasks::{Task, read_iterator};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
@@ -37,7 +39,8 @@ pub enum Scope {
 /// What the sensor is to do.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Names of the events to record, besides those that are always recorded.
+    /// Names of the events to record, besides those that are always recorded. By default those that are
+    /// [chosen by default](Chosen::ByDefault).
     pub events: Vec<String>,
     /// Whose events.
     pub scope: Scope,
@@ -52,7 +55,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            events: PLAN.iter().map(|plan| plan.event.to_owned()).collect(),
+            events: plan::all()
+                .filter(|plan| plan.chosen == Chosen::ByDefault)
+                .map(|plan| plan.event.to_owned())
+                .collect(),
             scope: Scope::Machine,
             ring_bytes: 16 << 20,
             latency: Duration::from_millis(20),
@@ -84,7 +90,7 @@ pub enum Error {
     #[error("the kernel refuses the sensor's maps: {0}")]
     Object(String),
     /// An event that the sensor cannot give.
-    #[error("the live sensor has no event called {0}; it has: {list}", list = PLAN.iter().map(|plan| plan.event).collect::<Vec<_>>().join(", "))]
+    #[error("the live sensor has no event called {0}: tracee-cap doctor lists those that it has")]
     UnknownEvent(String),
     /// A part of the object is missing: the build is broken.
     #[error("the sensor's object has no {0}")]
@@ -187,7 +193,7 @@ impl Sensor {
         check(&facts)?;
         let plans = selected(&config.events)?;
         let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
-        let mut ebpf = load_object(config, &facts, &btf)?;
+        let mut ebpf = load_object(config, &plans, &facts, &btf)?;
 
         if let Scope::Descendants(pid) = config.scope {
             let mut scope: HashMap<_, u32, u8> = map(ebpf.map_mut("scope"), "scope")?;
@@ -197,19 +203,26 @@ impl Sensor {
         }
         let ring = map(ebpf.take_map("ring"), "ring")?;
         let counters = map(ebpf.take_map("counters"), "counters")?;
-        let mut control: Array<_, u64> = map(ebpf.take_map("control"), "control")?;
+        let mut native: Array<_, CallPlan> = map(ebpf.take_map("native_calls"), "native_calls")?;
+        let mut i386: Array<_, CallPlan> = map(ebpf.take_map("i386_calls"), "i386_calls")?;
 
         let started = boot_ns();
         let mut loader = Loader {
             ebpf: &mut ebpf,
             btf: &btf,
             attached: BTreeMap::new(),
+            calls: CallPlans::new(),
         };
-        let mut calls = 0;
-        let reports = plans.iter().map(|plan| loader.event(plan, &mut calls)).collect();
-        control
-            .set(0, calls, 0)
-            .map_err(|error| map_error("control", &error))?;
+        let reports = plans.iter().map(|plan| loader.event(plan)).collect();
+        let calls = loader.calls;
+        for (name, map, table) in [
+            ("native_calls", &mut native, &calls.native),
+            ("i386_calls", &mut i386, &calls.i386),
+        ] {
+            for (nr, plan) in CallPlans::entries(table) {
+                map.set(nr, plan, 0).map_err(|error| map_error(name, &error))?;
+            }
+        }
         Ok(Self {
             ring,
             counters,
@@ -310,7 +323,7 @@ impl AsFd for Sensor {
     }
 }
 
-/// How each event of the plan would be got: attaches everything, and detaches it again.
+/// How each event of the plan that is no system call would be got: attaches everything, and detaches it again.
 ///
 /// # Errors
 /// As [`Sensor::load`].
@@ -318,6 +331,7 @@ pub fn probe() -> Result<Vec<EventReport>, Error> {
     let sensor = Sensor::load(&Config {
         // Nothing is read.
         ring_bytes: MIN_RING,
+        events: plan::PLAN.iter().map(|plan| plan.event.to_owned()).collect(),
         ..Config::default()
     })?;
     Ok(sensor.reports)
@@ -340,17 +354,29 @@ fn check(facts: &Facts) -> Result<(), Error> {
     }
 }
 
-fn selected(events: &[String]) -> Result<Vec<&'static EventPlan>, Error> {
-    if let Some(unknown) = events.iter().find(|event| find(event).is_none()) {
+fn selected(events: &[String]) -> Result<Vec<EventPlan>, Error> {
+    if let Some(unknown) = events.iter().find(|event| plan::find(event).is_none()) {
         return Err(Error::UnknownEvent(unknown.clone()));
     }
-    Ok(PLAN
-        .iter()
-        .filter(|plan| plan.always || events.iter().any(|event| event == plan.event))
+    let events: BTreeSet<_> = events.iter().map(String::as_str).collect();
+    Ok(plan::all()
+        .filter(|plan| plan.chosen == Chosen::Always || events.contains(plan.event))
         .collect())
 }
 
-fn load_object(config: &Config, facts: &Facts, btf: &Btf) -> Result<Ebpf, Error> {
+/// Size of the programs' table of events that are wanted: the internal ids of the kernel's events are below.
+const WANTED: usize = 1024;
+
+fn load_object(config: &Config, plans: &[EventPlan], facts: &Facts, btf: &Btf) -> Result<Ebpf, Error> {
+    let mut wanted = [0_u8; WANTED];
+    let ids = plans
+        .iter()
+        .filter_map(|plan| Some(catalogue().get(plan.event)?.internal_id_amd64.unsigned_abs() as usize));
+    for id in ids {
+        if let Some(place) = wanted.get_mut(id) {
+            *place = 1;
+        }
+    }
     let ring_bytes = config
         .ring_bytes
         .max(MIN_RING)
@@ -371,6 +397,7 @@ fn load_object(config: &Config, facts: &Facts, btf: &Btf) -> Result<Ebpf, Error>
         .override_global("with_env", &with_env, true)
         .override_global("cgroup_v1", &cgroup_v1, true)
         .override_global("wake_bytes", &wake_bytes, true)
+        .override_global("wanted", &wanted[..], true)
         .load(OBJECT)
         .map_err(|error| Error::Object(with_causes(&error)))
 }
@@ -416,15 +443,20 @@ struct Loader<'a> {
     btf: &'a Btf,
     /// Programs that have been tried.
     attached: BTreeMap<&'static str, Result<(), String>>,
+    /// What the programs at the entry and the return of system calls are to do.
+    calls: CallPlans,
 }
 
 impl Loader<'_> {
-    fn event(&mut self, plan: &EventPlan, calls: &mut u64) -> EventReport {
+    fn event(&mut self, plan: &EventPlan) -> EventReport {
         let mut refused = Vec::new();
         for hook in plan.hooks {
             match self.hook(hook) {
                 Ok(()) => {
-                    *calls |= hook.calls;
+                    match hook.derived {
+                        Some(derived) => self.calls.derive(derived.bit, derived.calls),
+                        None => self.calls.report(plan.event),
+                    }
                     return EventReport {
                         event: plan.event,
                         status: Status::Hooked {
@@ -475,7 +507,14 @@ impl Loader<'_> {
                     .and_then(|()| found.attach())
                     .map(drop)
             }),
-            Attach::Kprobe(function) => <&mut KProbe>::try_from(found)
+            Attach::Fexit(function) => <&mut FExit>::try_from(found).and_then(|found| {
+                found
+                    .load(function, self.btf)
+                    .and_then(|()| found.attach())
+                    .map(drop)
+            }),
+            // Which of both it is, the object says.
+            Attach::Kprobe(function) | Attach::Kretprobe(function) => <&mut KProbe>::try_from(found)
                 .and_then(|found| found.load().and_then(|()| found.attach(function, 0)).map(drop)),
         };
         attached.map_err(|error| with_causes(&error))

@@ -1,18 +1,18 @@
 //! From the sensor's records to events.
 
-use detectors_api::catalogue::catalogue;
+use detectors_api::catalogue::{EventDefinition, catalogue};
 use detectors_api::entity::entity_id;
 use detectors_api::event::{KernelContext, RecordedEvent, timestamp_from_ns};
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
-use ebpf::abi::{Body, Cgroup, CgroupAttach, Exec, Exit, Fork, Header, Open, Record, Socket, Syscall};
+use ebpf::abi::{Body, Cgroup, CgroupAttach, Exec, Exit, Fork, Header, Open, Record, Socket};
 use ebpf::clock::BootOffset;
 use ebpf::syscalls;
 use ebpf::tasks::Task;
 
-use super::address;
 use super::containers::Containers;
 use super::processes::Processes;
+use super::{address, fields};
 
 const S_IFMT: u32 = 0o170_000;
 
@@ -51,41 +51,54 @@ impl Converter {
     }
 
     fn event(&mut self, record: &Record) -> Option<RecordedEvent> {
-        let head = &record.head;
+        if let Body::Event(event) = &record.body {
+            let definition = catalogue().by_internal_id(event.event)?;
+            return Some(self.recorded(&record.head, definition, fields::values(definition, event), true));
+        }
         let (name, fields) = match &record.body {
             Body::Fork(fork) => ("sched_process_fork", self.fork(fork)),
             Body::Exec(exec) => ("sched_process_exec", exec_fields(exec)),
             Body::Exit(exit) => ("sched_process_exit", exit_fields(exit)),
             Body::Open(open) => ("security_file_open", open_fields(open)),
             Body::Connect(socket) => ("security_socket_connect", connect_fields(socket)),
-            Body::Dup(socket) => ("socket_dup", dup_fields(socket)),
-            Body::Syscall(call) => syscall_fields(call)?,
             Body::CgroupMkdir(cgroup) => ("cgroup_mkdir", cgroup_fields(cgroup)),
             Body::CgroupRmdir(cgroup) => ("cgroup_rmdir", cgroup_fields(cgroup)),
             Body::CgroupAttach(attach) => ("cgroup_attach_task", attach_fields(attach)),
-            Body::Task => return None,
+            Body::Event(_) | Body::Task => return None,
         };
         let killed = matches!(&record.body, Body::Exit(exit) if exit.signal() != 0);
+        let data = fields
+            .into_iter()
+            .map(|(name, value)| proto::EventValue {
+                name: name.to_owned(),
+                value: Some(value),
+            })
+            .collect();
+        Some(self.recorded(&record.head, catalogue().get(name)?, data, !killed))
+    }
+
+    /// An event with the context that its record's header tells; `in_call`: whether the system call there is its own.
+    fn recorded(
+        &mut self,
+        head: &Header,
+        definition: &EventDefinition,
+        data: Vec<proto::EventValue>,
+        in_call: bool,
+    ) -> RecordedEvent {
         let (container, k8s) = self.containers.of(head).unzip();
         let event = proto::Event {
             timestamp: Some(self.timestamp(head.time)),
-            id: catalogue().get(name)?.id,
-            name: name.to_owned(),
+            id: definition.id,
+            name: definition.name.to_owned(),
             workload: Some(proto::Workload {
-                process: Some(self.process(head, !killed)),
+                process: Some(self.process(head, in_call)),
                 container,
                 k8s: k8s.flatten(),
             }),
-            data: fields
-                .into_iter()
-                .map(|(name, value)| proto::EventValue {
-                    name: name.to_owned(),
-                    value: Some(value),
-                })
-                .collect(),
+            data,
             ..proto::Event::default()
         };
-        Some(RecordedEvent {
+        RecordedEvent {
             event,
             kernel: KernelContext {
                 processor: Some(head.cpu),
@@ -95,7 +108,7 @@ impl Converter {
                 host_name: Some(head.node()),
             },
             unmapped: None,
-        })
+        }
     }
 
     fn timestamp(&self, boot_ns: u64) -> prost_types::Timestamp {
@@ -259,40 +272,4 @@ fn connect_fields(socket: &Socket) -> Fields {
     ];
     address_field(&mut fields, &socket.address);
     fields
-}
-
-fn dup_fields(socket: &Socket) -> Fields {
-    let mut fields = vec![
-        ("oldfd", Value::Int32(socket.fd)),
-        ("newfd", Value::Int32(socket.new_fd)),
-    ];
-    address_field(&mut fields, &socket.address);
-    fields
-}
-
-fn syscall_fields(call: &Syscall) -> Option<(&'static str, Fields)> {
-    /// The kernel looks at the lower half of an `int` argument.
-    fn int(arg: u64) -> Value {
-        Value::Int32((arg as u32).cast_signed())
-    }
-    let [first, second, third, fourth, ..] = call.args;
-    let name = syscalls::name(call.nr, false);
-    let mut fields = match name {
-        "ptrace" => vec![
-            ("request", Value::Int64(first.cast_signed())),
-            ("pid", int(second)),
-            ("addr", Value::Pointer(third)),
-            ("data", Value::Pointer(fourth)),
-        ],
-        "dup" => vec![("oldfd", int(first))],
-        "dup2" => vec![("oldfd", int(first)), ("newfd", int(second))],
-        "dup3" => vec![
-            ("oldfd", int(first)),
-            ("newfd", int(second)),
-            ("flags", int(third)),
-        ],
-        _ => return None,
-    };
-    fields.push(("returnValue", Value::Int64(call.ret)));
-    Some((name, fields))
 }

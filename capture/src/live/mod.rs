@@ -14,6 +14,7 @@ mod command;
 mod containers;
 mod convert;
 mod enrichment;
+mod fields;
 mod hierarchy;
 mod host;
 mod processes;

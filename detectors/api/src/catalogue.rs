@@ -278,6 +278,8 @@ pub struct EventDefinition {
     pub internal_id_amd64: i32,
     /// Id inside Tracee on arm64.
     pub internal_id_arm64: i32,
+    /// Of a system call, its number in the table of 32-bit callers on amd64.
+    pub number_i386: Option<u32>,
 }
 
 impl EventDefinition {
@@ -337,9 +339,10 @@ impl Catalogue {
             column("internal")?,
             column("class")?,
         );
-        let (amd64, arm64, arms) = (
+        let (amd64, arm64, i386, arms) = (
             column("internal_id_amd64")?,
             column("internal_id_arm64")?,
+            column("syscall32_nr_amd64")?,
             column("value_arms")?,
         );
 
@@ -382,6 +385,10 @@ impl Catalogue {
                     },
                     internal_id_amd64: cell(amd64)?.parse().ok()?,
                     internal_id_arm64: cell(arm64)?.parse().ok()?,
+                    number_i386: match cell(i386)? {
+                        "" => None,
+                        number => Some(number.parse().ok()?),
+                    },
                 })
             })
             .collect::<Option<_>>()?;

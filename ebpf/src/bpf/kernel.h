@@ -29,14 +29,28 @@ struct new_utsname {
 	char nodename[65];
 } CORE;
 struct uts_namespace {
+	struct ns_common ns;
 	struct new_utsname name;
 } CORE;
 struct mnt_namespace {
 	struct ns_common ns;
 } CORE;
+struct ipc_namespace {
+	struct ns_common ns;
+} CORE;
+struct net {
+	struct ns_common ns;
+} CORE;
+struct cgroup_namespace {
+	struct ns_common ns;
+} CORE;
 struct nsproxy {
 	struct uts_namespace *uts_ns;
+	struct ipc_namespace *ipc_ns;
 	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
+	struct net *net_ns;
+	struct cgroup_namespace *cgroup_ns;
 } CORE;
 
 struct kernfs_node {
@@ -112,7 +126,8 @@ struct files_struct {
 	struct fdtable *fdt;
 } CORE;
 struct fs_struct {
-	struct path pwd;
+	struct path root, pwd;
+	int umask;
 } CORE;
 
 struct vm_area_struct {
@@ -134,10 +149,10 @@ struct in6_addr {
 	u8 bytes[16];
 };
 struct sock_common {
-	u32 skc_daddr;
-	u16 skc_dport;
+	u32 skc_daddr, skc_rcv_saddr;
+	u16 skc_dport, skc_num;
 	u16 skc_family;
-	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 } CORE;
 struct sock {
 	struct sock_common __sk_common;
@@ -167,8 +182,17 @@ struct signal_struct {
 struct kid {
 	u32 val;
 } CORE;
+struct user_namespace {
+	struct ns_common ns;
+} CORE;
+struct capabilities {
+	u64 mask;
+}; /* Of two halves or in one piece: never read by its members. */
 struct cred {
-	struct kid uid, gid;
+	struct kid uid, gid, suid, sgid, euid, egid, fsuid, fsgid;
+	unsigned int securebits;
+	struct capabilities cap_inheritable, cap_permitted, cap_effective, cap_bset, cap_ambient;
+	struct user_namespace *user_ns;
 } CORE;
 struct thread_info {
 	u32 status;

@@ -36,12 +36,13 @@ struct {
 /* Wake the reader when this many bytes are queued: waking it for each record costs 20 times what the record does. */
 const volatile u64 wake_bytes = 65536;
 
-INLINE struct scratch *begin(u16 kind, u32 payload)
+/* Takes a buffer and fills in the header: the buffer's number, or -1 when there is none. */
+GLOBAL int take_buffer(u32 kind, u32 payload)
 {
 	u32 zero = 0;
 	struct counters *c = bpf_map_lookup_elem(&counters, &zero);
 	if (!c)
-		return 0;
+		return -1;
 	u64 time = bpf_ktime_get_boot_ns();
 	u64 seq = c->produced++;
 	for (u32 i = 0; i < SLOTS; i++) {
@@ -58,10 +59,16 @@ INLINE struct scratch *begin(u16 kind, u32 payload)
 		s->rec.time = time;
 		s->rec.cpu = bpf_get_smp_processor_id();
 		fill_task(&s->rec, current_task());
-		return s;
+		return i;
 	}
 	c->no_scratch++;
-	return 0;
+	return -1;
+}
+
+INLINE struct scratch *begin(u16 kind, u32 payload)
+{
+	u32 slot = take_buffer(kind, payload);
+	return bpf_map_lookup_elem(&scratch, &slot);
 }
 
 INLINE void end(struct scratch *s)
@@ -229,9 +236,8 @@ INLINE void put_file_path(struct scratch *s, u16 tag, struct file *file)
 	put_path(s->slot, tag, (u64)R(file, f_path.mnt), (u64)R(file, f_path.dentry));
 }
 
-INLINE void fill_file_id(struct file_id *id, struct file *file)
+INLINE void fill_inode_id(struct file_id *id, struct inode *inode)
 {
-	struct inode *inode = R(file, f_inode);
 	id->inode = R(inode, i_ino);
 	id->dev = R(R(inode, i_sb), s_dev);
 	id->mode = R(inode, i_mode);
@@ -243,6 +249,11 @@ INLINE void fill_file_id(struct file_id *id, struct file *file)
 		id->ctime = R(renamed, __i_ctime.tv_sec) * 1000000000ULL + R(renamed, __i_ctime.tv_nsec);
 	else
 		id->ctime = R(inode, i_ctime.tv_sec) * 1000000000ULL + R(inode, i_ctime.tv_nsec);
+}
+
+INLINE void fill_file_id(struct file_id *id, struct file *file)
+{
+	fill_inode_id(id, R(file, f_inode));
 }
 
 /* The open file behind descriptor `fd` of the current task, or none. */

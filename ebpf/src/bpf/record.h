@@ -15,12 +15,11 @@ enum record_kind {
 	KIND_EXIT = 3,    /* struct exit_payload */
 	KIND_OPEN = 4,    /* struct open_payload; PATH, USER_PATH */
 	KIND_CONNECT = 5, /* struct socket_payload; ADDRESS */
-	KIND_SYSCALL = 6, /* struct syscall_payload */
-	KIND_DUP = 7,     /* struct socket_payload; ADDRESS */
 	KIND_TASK = 8,    /* task iterator, not in the ring: header only */
 	KIND_CGROUP_MKDIR = 9,  /* struct cgroup_payload; CGROUP */
 	KIND_CGROUP_RMDIR = 10, /* struct cgroup_payload; CGROUP */
 	KIND_CGROUP_ATTACH = 11, /* struct cgroup_payload; CGROUP */
+	KIND_EVENT = 12, /* struct event_payload; fields */
 };
 
 enum chunk_tag {
@@ -37,6 +36,25 @@ enum chunk_tag {
 	CHUNK_ADDRESS = 11,    /* struct sockaddr of the family, as long as the caller said */
 	CHUNK_CGROUP = 12,     /* text: path of a cgroup from the root of its hierarchy */
 };
+
+/* In a KIND_EVENT record a chunk is a field of the event: its tag is the form, and in the upper byte the field's number in the
+ * catalogue. A field that is not sent is not known. */
+enum field_form {
+	FORM_NUMBER = 1,      /* u64, sign-extended */
+	FORM_TEXT = 2,        /* text without NUL */
+	FORM_PATH = 3,        /* path components, leaf first, each ended by NUL */
+	FORM_BASE = 4,        /* path components of the directory from which FORM_TEXT of the same field goes on */
+	FORM_STRINGS = 5,     /* strings, each ended by NUL */
+	FORM_ADDRESS = 6,     /* struct sockaddr */
+	FORM_BYTES = 7,       /* as they are */
+	FORM_NUMBERS = 8,     /* u64 each */
+	FORM_CREDENTIALS = 9, /* struct credentials */
+	FORM_TIME = 10,       /* struct timespec: s64 seconds, s64 ns */
+	FORM_PAIR = 11,       /* two s32 */
+	/* Only in a call plan: an address whose length is behind a pointer, in the next argument. */
+	FORM_ADDRESS_OUT = 12,
+};
+#define TAG(form, field) ((u32)(form) | (u32)(field) << 8)
 
 enum chunk_flag {
 	FLAG_TRUNCATED = 1,    /* there was more */
@@ -102,15 +120,18 @@ struct open_payload {
 	u32 reserved;
 };
 struct socket_payload {
-	s32 fd, new_fd; /* new_fd: KIND_DUP only */
+	s32 fd, unused;
 	u32 type;
 	u32 reserved;
 };
-struct syscall_payload {
-	u64 args[6];
-	s64 ret;
-	u32 nr; /* in the native table */
+struct event_payload {
+	u32 event; /* internal id in the catalogue: EVENT_* */
 	u32 reserved;
+};
+struct credentials {
+	u32 uid, gid, suid, sgid, euid, egid, fsuid, fsgid;
+	u32 user_ns, secure_bits;
+	u64 inheritable, permitted, effective, bounding, ambient;
 };
 struct cgroup_payload {
 	u64 id;        /* inode number of its directory, unique in its hierarchy */
@@ -127,7 +148,8 @@ _Static_assert(sizeof(struct exec_payload) == 64, "abi.rs");
 _Static_assert(sizeof(struct exit_payload) == 8, "abi.rs");
 _Static_assert(sizeof(struct open_payload) == 32, "abi.rs");
 _Static_assert(sizeof(struct socket_payload) == 16, "abi.rs");
-_Static_assert(sizeof(struct syscall_payload) == 64, "abi.rs");
+_Static_assert(sizeof(struct event_payload) == 8, "abi.rs");
+_Static_assert(sizeof(struct credentials) == 80, "abi.rs");
 _Static_assert(sizeof(struct cgroup_payload) == 32, "abi.rs");
 _Static_assert(sizeof(struct chunk) == 8, "abi.rs");
 
@@ -139,16 +161,45 @@ struct counters {
 	u64 scope_full;   /* processes that fell out of the recorded scope: its table is full */
 };
 
-/* struct control.syscalls: which events come from the system-call programs */
+/* What to do about a system call; one for each number of the native table and one for each of the i386 table. */
+struct call_plan {
+	u64 derived;  /* bits DERIVE_*: events of other names that are seen in this call */
+	u32 event;    /* the event of the call itself, when CALL_REPORTED */
+	s32 nr;       /* number in the native table, NR_none where there is none */
+	u8 flags;
+	u8 form[6];   /* FORM_* of the arguments, 0 after the last */
+	u8 reserved;
+};
+_Static_assert(sizeof(struct call_plan) == 24, "calls.rs");
 enum {
-	CALL_OPEN = 1,
-	CALL_CONNECT = 2,
-	CALL_PTRACE = 4,
-	CALL_DUP = 8,
-	CALL_DUP2 = 16,
-	CALL_DUP3 = 32,
-	CALL_SOCKET_DUP = 64,
+	CALL_REPORTED = 1,
+	CALL_AT_ENTRY = 2, /* reported at its entry: it does not return */
+	CALL_IS_EXEC = 4,  /* reported at its entry, and once more if it fails */
 };
-struct control {
-	u64 syscalls;
+enum {
+	DERIVE_OPEN = 1 << 0,
+	DERIVE_CONNECT = 1 << 1,
+	DERIVE_SOCKET_DUP = 1 << 2,
+	DERIVE_UNLINK = 1 << 3,
+	DERIVE_RENAME = 1 << 4,
+	DERIVE_MKNOD = 1 << 5,
+	DERIVE_SYMLINK = 1 << 6,
+	DERIVE_CHMOD = 1 << 7,
+	DERIVE_CHDIR = 1 << 8,
+	DERIVE_SOCKET_CREATE = 1 << 9,
+	DERIVE_BIND = 1 << 10,
+	DERIVE_LISTEN = 1 << 11,
+	DERIVE_SETSOCKOPT = 1 << 12,
+	DERIVE_ACCEPT = 1 << 13,
+	DERIVE_ACCEPTED = 1 << 14,
+	DERIVE_PRCTL = 1 << 15,
+	DERIVE_RLIMIT = 1 << 16,
+	DERIVE_NAMESPACES = 1 << 17,
+	DERIVE_CREDENTIALS = 1 << 18,
+	DERIVE_EXEC_FAILED = 1 << 19,
+	DERIVE_BPRM = 1 << 20,
+	DERIVE_MOUNT = 1 << 21,
+	DERIVE_BPF = 1 << 22,
 };
+/* Those that are told when the call begins. */
+#define DERIVED_AT_ENTRY (DERIVE_CONNECT | DERIVE_NAMESPACES | DERIVE_CREDENTIALS)

@@ -4,6 +4,8 @@
 #include "cgroup.bpf.c"
 #include "file.bpf.c"
 #include "net.bpf.c"
+#include "path.bpf.c"
+#include "task.bpf.c"
 #include "syscall.bpf.c"
 
 /* Kernel functions that read tasks may only be called from programs under this licence. */

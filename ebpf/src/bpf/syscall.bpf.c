@@ -1,14 +1,7 @@
 /* Entry and exit of system calls: events that are calls, and the forms of others that a kernel without hooks on its functions
  * still shows. */
-#include "output.h"
+#include "fields.h"
 #include "syscall.h"
-
-struct {
-	__uint(type, MAP_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct control);
-} control SEC(".maps");
 
 /* Tasks in a connect whose address could not be read at its entry, because it was paged out. */
 struct {
@@ -17,23 +10,6 @@ struct {
 	__type(key, u64);
 	__type(value, u8);
 } unread SEC(".maps");
-
-INLINE u64 wanted_calls(void)
-{
-	u32 zero = 0;
-	struct control *c = bpf_map_lookup_elem(&control, &zero);
-	return c ? c->syscalls : 0;
-}
-
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
-
-INLINE struct socket *socket_of(struct file *file)
-{
-	if (!file || (R(R(file, f_inode), i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	return R(file, private_data);
-}
 
 /* Reports a connect call; 0 when its address cannot be read. */
 INLINE int connect_call(struct call *call)
@@ -51,16 +27,87 @@ INLINE int connect_call(struct call *call)
 	return 1;
 }
 
+INLINE u64 address_size(const struct call *call, u32 form, u32 argument)
+{
+	u32 size = 0;
+	u64 next = argument < 5 ? call->args[argument + 1] : 0;
+	if (form == FORM_ADDRESS)
+		size = next;
+	else
+		bpf_probe_read_user(&size, sizeof(size), (void *)next);
+	return size > 128 ? 128 : size;
+}
+
+/* One argument of a call, as its plan has it. */
+GLOBAL int put_argument(u32 slot, u32 field, u32 form, u64 value, u64 size)
+{
+	switch (form) {
+	case FORM_NUMBER:
+		put_number_of(slot, field, value);
+		break;
+	case FORM_TEXT:
+		if (value)
+			put_user_text(slot, TAG(FORM_TEXT, field), value);
+		break;
+	case FORM_STRINGS:
+		if (value)
+			put_user_strings(slot, field, value);
+		break;
+	case FORM_ADDRESS:
+	case FORM_ADDRESS_OUT:
+		if (value)
+			put_user_bytes(slot, TAG(FORM_ADDRESS, field), value, size);
+		break;
+	case FORM_TIME:
+		if (value)
+			put_user_bytes(slot, TAG(FORM_TIME, field), value, 16);
+		break;
+	case FORM_PAIR:
+		put_user_bytes(slot, TAG(FORM_PAIR, field), value, 8);
+		break;
+	}
+	return 0;
+}
+
+/* The event of a call itself: its arguments, and where it has one its result. */
+INLINE void report_call(struct call *call, struct call_plan *plan, s64 ret)
+{
+	struct scratch *s = begin_event_of(plan->event);
+	if (!s)
+		return;
+	u32 count = 0;
+	for (u32 i = 0; i < 6; i++) {
+		u32 form = plan->form[i];
+		if (!form)
+			break;
+		u64 size = form == FORM_ADDRESS || form == FORM_ADDRESS_OUT ? address_size(call, form, i) : 0;
+		put_argument(s->slot, i, form, call->args[i], size);
+		count = i + 1;
+	}
+	put_number(s, count, ret);
+	end(s);
+}
+
 SEC("raw_tp/sys_enter")
 int on_sys_enter(u64 *ctx)
 {
 	u32 nr = ctx[1];
-	/* 42 and 362 are connect in the native and the 32-bit table, 102 is the 32-bit socketcall. */
-	if ((nr != NR_connect && nr != 362 && nr != 102) || !(wanted_calls() & CALL_CONNECT) || !current_in_scope())
+	int compat = is_compat();
+	struct call_plan *plan = plan_of(nr, compat);
+	if (!plan)
+		return 0;
+	u64 derived = plan->derived;
+	u32 flags = plan->flags;
+	if (!(derived & DERIVED_AT_ENTRY) && !(flags & (CALL_AT_ENTRY | CALL_IS_EXEC)))
+		return 0;
+	if (!current_in_scope())
 		return 0;
 	struct call call;
 	read_call(&call, (struct pt_regs *)ctx[0], nr);
-	if (call.nr == NR_connect && !connect_call(&call)) {
+	if (flags & CALL_REPORTED && flags & (CALL_AT_ENTRY | CALL_IS_EXEC))
+		report_call(&call, plan, 0);
+	task_call_entered(derived);
+	if (call.nr == NR_connect && derived & DERIVE_CONNECT && !connect_call(&call)) {
 		u64 task = bpf_get_current_pid_tgid();
 		u8 one = 1;
 		bpf_map_update_elem(&unread, &task, &one, 0);
@@ -102,62 +149,17 @@ INLINE void open_returned(struct call *call, s64 ret)
 		file_opened(file, flags | (asked & OPEN_TIME_FLAGS), user_path);
 }
 
-INLINE void call_returned(struct call *call, s64 ret)
-{
-	struct scratch *s = begin(KIND_SYSCALL, sizeof(struct syscall_payload));
-	if (!s)
-		return;
-	struct syscall_payload *p = (void *)s->body;
-	__builtin_memcpy(p->args, call->args, sizeof(p->args));
-	p->ret = ret;
-	p->nr = call->nr;
-	p->reserved = 0;
-	end(s);
-}
-
-/* The peer of a socket as a struct sockaddr: its name, or for an unconnected UNIX socket its own. */
-INLINE void put_peer(struct scratch *s, struct socket *socket)
-{
-	struct {
-		u16 family, port;
-		u32 address_or_flow;
-		struct in6_addr address6;
-		u32 scope;
-	} peer = {};
-	struct sock *sk = R(socket, sk);
-	peer.family = R(sk, __sk_common.skc_family);
-	if (peer.family == AF_UNIX) {
-		struct unix_sock *other = (void *)R((struct unix_sock *)sk, peer);
-		struct unix_address *name = R(other ? other : (struct unix_sock *)sk, addr);
-		u32 size = name ? R(name, len) : 0;
-		if (size && size <= ADDRESS_MAX)
-			put_address(s, &name->name, size, 0);
-		else
-			put_address(s, &peer, sizeof(peer.family), 0);
-		return;
-	}
-	peer.port = R(sk, __sk_common.skc_dport);
-	if (peer.family == AF_INET)
-		peer.address_or_flow = R(sk, __sk_common.skc_daddr);
-	else if (peer.family == AF_INET6)
-		peer.address6 = R(sk, __sk_common.skc_v6_daddr);
-	put_address(s, &peer, sizeof(peer), 0);
-}
-
 INLINE void dup_returned(struct call *call, s64 ret)
 {
 	struct socket *socket = ret >= 0 ? socket_of(file_of(ret)) : 0;
 	if (!socket)
 		return;
-	struct scratch *s = begin(KIND_DUP, sizeof(struct socket_payload));
+	struct scratch *s = begin_event(EVENT_socket_dup);
 	if (!s)
 		return;
-	struct socket_payload *p = (void *)s->body;
-	p->fd = call->args[0];
-	p->new_fd = ret;
-	p->type = (u16)R(socket, type);
-	p->reserved = 0;
-	put_peer(s, socket);
+	put_number(s, socket_dup__oldfd, (s64)(s32)call->args[0]);
+	put_number(s, socket_dup__newfd, ret);
+	put_socket_name(s->slot, TAG(FORM_ADDRESS, socket_dup__remote_addr), (u64)R(socket, sk), 1);
 	end(s);
 }
 
@@ -166,40 +168,56 @@ int on_sys_exit(u64 *ctx)
 {
 	struct pt_regs *regs = (void *)ctx[0];
 	s64 ret = ctx[1];
-	u64 wanted = wanted_calls();
-	s32 nr = R(regs, orig_ax);
-	if (nr < 0 || !current_in_scope())
+	u32 nr = R(regs, orig_ax);
+	int compat = is_compat();
+	struct call_plan *plan = plan_of(nr, compat);
+	if (!plan)
+		return 0;
+	u64 derived = plan->derived;
+	u32 flags = plan->flags;
+	if (!derived && !(flags & CALL_REPORTED))
+		return 0;
+	if (!current_in_scope())
 		return 0;
 	struct call call;
 	read_call(&call, regs, nr);
+	if (flags & CALL_REPORTED && !(flags & CALL_AT_ENTRY) && (!(flags & CALL_IS_EXEC) || ret < 0)) {
+		/* What a caller of socketcall hands over stands in its memory; the event tells the call's own arguments. */
+		if (compat && nr == NR_I386_SOCKETCALL) {
+			call.args[0] = (u32)R(regs, bx);
+			call.args[1] = (u32)R(regs, cx);
+		}
+		report_call(&call, plan, ret);
+	}
 	switch (call.nr) {
 	case NR_open:
 	case NR_creat:
 	case NR_openat:
 	case NR_openat2:
 	case NR_open_by_handle_at:
-		if (wanted & CALL_OPEN)
+		if (derived & DERIVE_OPEN)
 			open_returned(&call, ret);
 		break;
 	case NR_connect:
-		if (wanted & CALL_CONNECT) {
+		if (derived & DERIVE_CONNECT) {
 			u64 task = bpf_get_current_pid_tgid();
 			if (bpf_map_delete_elem(&unread, &task) == 0)
 				connect_call(&call);
 		}
 		break;
-	case NR_ptrace:
-		if (wanted & CALL_PTRACE)
-			call_returned(&call, ret);
-		break;
 	case NR_dup:
 	case NR_dup2:
 	case NR_dup3:
-		if (wanted & (call.nr == NR_dup ? CALL_DUP : call.nr == NR_dup2 ? CALL_DUP2 : CALL_DUP3))
-			call_returned(&call, ret);
-		if (wanted & CALL_SOCKET_DUP)
+		if (derived & DERIVE_SOCKET_DUP)
 			dup_returned(&call, ret);
 		break;
+	}
+	if (ret < 0 && derived & DERIVE_EXEC_FAILED)
+		exec_failed(&call);
+	if (ret >= 0) {
+		path_call_returned(&call, derived);
+		socket_call_returned(&call, ret, derived);
+		task_call_returned(&call, derived);
 	}
 	return 0;
 }
