@@ -14,6 +14,7 @@ mod signals;
 mod spelling;
 
 mod doctor;
+mod event_words;
 mod events;
 mod export;
 mod import;

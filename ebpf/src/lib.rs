@@ -16,6 +16,7 @@
 
 pub mod abi;
 pub mod clock;
+pub mod filters;
 pub mod kernel;
 pub mod order;
 pub mod plan;

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::abi::{ParseError, Record, parse};
 use crate::clock::boot_ns;
+use crate::filters::{Compiled, Filters};
 use crate::kernel::{Capability, Facts, facts};
 use crate::plan::{self, Attach, Chosen, EventPlan, Hook, Program};
 use crate::syscalls::{CallPlan, CallPlans};
@@ -42,8 +43,12 @@ pub struct Config {
     /// Names of the events to record, besides those that are always recorded. By default those that are
     /// [chosen by default](Chosen::ByDefault).
     pub events: Vec<String>,
+    /// Those of them without which there is nothing to record.
+    pub required: Vec<String>,
     /// Whose events.
     pub scope: Scope,
+    /// Which of their events, beside those that are always recorded.
+    pub filters: Filters,
     /// Size of the ring buffer, bytes. Rounded up to a power of two.
     pub ring_bytes: u32,
     /// How long an event may wait for the reader.
@@ -59,7 +64,9 @@ impl Default for Config {
                 .filter(|plan| plan.chosen == Chosen::ByDefault)
                 .map(|plan| plan.event.to_owned())
                 .collect(),
+            required: Vec::new(),
             scope: Scope::Machine,
+            filters: Filters::default(),
             ring_bytes: 16 << 20,
             latency: Duration::from_millis(20),
             environment: false,
@@ -92,6 +99,14 @@ pub enum Error {
     /// An event that the sensor cannot give.
     #[error("the live sensor has no event called {0}: tracee-cap doctor lists those that it has")]
     UnknownEvent(String),
+    /// A required event cannot be had on this kernel.
+    #[error("{event} cannot be recorded on this kernel: {}", .refused.join("; "))]
+    Unavailable {
+        /// The event.
+        event: &'static str,
+        /// The hooks that were tried, and what the kernel said.
+        refused: Vec<String>,
+    },
     /// A part of the object is missing: the build is broken.
     #[error("the sensor's object has no {0}")]
     Missing(&'static str),
@@ -193,7 +208,9 @@ impl Sensor {
         check(&facts)?;
         let plans = selected(&config.events)?;
         let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
-        let mut ebpf = load_object(config, &plans, &facts, &btf)?;
+        let filters = config.filters.compile();
+        let mut ebpf = load_object(config, &plans, &filters, &facts, &btf)?;
+        filters.fill(&mut ebpf)?;
 
         if let Scope::Descendants(pid) = config.scope {
             let mut scope: HashMap<_, u32, u8> = map(ebpf.map_mut("scope"), "scope")?;
@@ -213,7 +230,15 @@ impl Sensor {
             attached: BTreeMap::new(),
             calls: CallPlans::new(),
         };
-        let reports = plans.iter().map(|plan| loader.event(plan)).collect();
+        let reports: Vec<_> = plans.iter().map(|plan| loader.event(plan)).collect();
+        if let Some(missing) = reports.iter().find(|report| {
+            report.status == Status::Unavailable && config.required.iter().any(|event| event == report.event)
+        }) {
+            return Err(Error::Unavailable {
+                event: missing.event,
+                refused: missing.refused.clone(),
+            });
+        }
         let calls = loader.calls;
         for (name, map, table) in [
             ("native_calls", &mut native, &calls.native),
@@ -367,7 +392,13 @@ fn selected(events: &[String]) -> Result<Vec<EventPlan>, Error> {
 /// Size of the programs' table of events that are wanted: the internal ids of the kernel's events are below.
 const WANTED: usize = 1024;
 
-fn load_object(config: &Config, plans: &[EventPlan], facts: &Facts, btf: &Btf) -> Result<Ebpf, Error> {
+fn load_object(
+    config: &Config,
+    plans: &[EventPlan],
+    filters: &Compiled,
+    facts: &Facts,
+    btf: &Btf,
+) -> Result<Ebpf, Error> {
     let mut wanted = [0_u8; WANTED];
     let ids = plans
         .iter()
@@ -388,7 +419,9 @@ fn load_object(config: &Config, plans: &[EventPlan], facts: &Facts, btf: &Btf) -
     let cgroup_v1 = u32::from(!facts.cgroup_v2);
     // A small ring is full before the usual number of bytes is queued.
     let wake_bytes = u64::from(ring_bytes / 4).min(65_536);
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    filters.set(&mut loader);
+    loader
         .btf(Some(btf))
         .verifier_log_level(VerifierLogLevel::DISABLE)
         .map_max_entries("ring", ring_bytes)
@@ -402,7 +435,7 @@ fn load_object(config: &Config, plans: &[EventPlan], facts: &Facts, btf: &Btf) -
         .map_err(|error| Error::Object(with_causes(&error)))
 }
 
-fn map<M, T: TryFrom<M>>(found: Option<M>, name: &'static str) -> Result<T, Error>
+pub(crate) fn map<M, T: TryFrom<M>>(found: Option<M>, name: &'static str) -> Result<T, Error>
 where
     T::Error: std::fmt::Display,
 {
@@ -410,7 +443,7 @@ where
     T::try_from(found).map_err(|error| map_error(name, &error))
 }
 
-fn map_error(map: &'static str, error: &dyn std::fmt::Display) -> Error {
+pub(crate) fn map_error(map: &'static str, error: &dyn std::fmt::Display) -> Error {
     Error::Map {
         map,
         reason: error.to_string(),

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use ebpf::abi::{Body, Record};
+use ebpf::filters::{Filters, PathFilter, Values};
 use ebpf::{Config, Scope, Sensor};
 
 /// The sensor, or the reason why this machine cannot run the test.
@@ -140,4 +141,202 @@ fn tasks_are_listed_exactly() {
         (own.pid, own.ppid, &own.comm, &own.exe, own.uid),
         (other.pid, other.ppid, &other.comm, &other.exe, other.uid)
     );
+}
+
+/// The paths of files in `directory` that this process is seen to open, while filters are set.
+fn opened(filters: Filters, directory: &std::path::Path) -> Option<Vec<String>> {
+    let mut sensor = load(&Config {
+        events: vec!["security_file_open".to_owned()],
+        filters,
+        ..Config::default()
+    })?;
+    for name in ["a/one", "b/two"] {
+        // The recorder's own process is never seen.
+        let status = Command::new("/bin/cat")
+            .arg(directory.join(name))
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+    let records = stop(&mut sensor);
+    let opens = records.iter().filter_map(|record| match &record.body {
+        Body::Open(open) => Some(open.path.clone()),
+        _ => None,
+    });
+    Some(
+        opens
+            .filter(|path| path.starts_with(directory.to_str().unwrap()))
+            .collect(),
+    )
+}
+
+#[test]
+fn filters_keep_the_rest_out_of_the_ring_buffer() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().canonicalize().unwrap();
+    let [one, two] = ["a/one", "b/two"].map(|name| directory.join(name));
+    for file in [&one, &two] {
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "text").unwrap();
+    }
+    let [one, two] = [one, two].map(|path| path.to_str().unwrap().to_owned());
+    let both = vec![one.clone(), two.clone()];
+    let Some(all) = opened(Filters::default(), &directory) else {
+        return;
+    };
+    assert_eq!(all, both);
+    let uid = nix::unistd::getuid().as_raw();
+    let own_ns = |kind: &str| {
+        let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        let text = link.to_str().unwrap();
+        text[text.find('[').unwrap() + 1..text.len() - 1]
+            .parse::<u32>()
+            .unwrap()
+    };
+    let any_of = |values: &[u32]| Values {
+        any_of: values.to_vec(),
+        none_of: Vec::new(),
+    };
+    let none_of = |values: &[u32]| Values {
+        any_of: Vec::new(),
+        none_of: values.to_vec(),
+    };
+    let comm = |name: &str| Values {
+        any_of: vec![name.to_owned()],
+        none_of: Vec::new(),
+    };
+    let path = |path: String| {
+        vec![PathFilter {
+            event: "security_file_open",
+            path,
+        }]
+    };
+    let none = Filters::default;
+    let cases: Vec<(&str, Filters, Vec<String>)> = vec![
+        (
+            "uid",
+            Filters {
+                uid: any_of(&[uid, 4711]),
+                ..none()
+            },
+            both.clone(),
+        ),
+        (
+            "another uid",
+            Filters {
+                uid: any_of(&[4711]),
+                ..none()
+            },
+            vec![],
+        ),
+        (
+            "not uid",
+            Filters {
+                uid: none_of(&[uid]),
+                ..none()
+            },
+            vec![],
+        ),
+        (
+            "not another uid",
+            Filters {
+                uid: none_of(&[4711]),
+                ..none()
+            },
+            both.clone(),
+        ),
+        (
+            "comm",
+            Filters {
+                comm: comm("cat"),
+                ..none()
+            },
+            both.clone(),
+        ),
+        (
+            "another comm",
+            Filters {
+                comm: comm("ca"),
+                ..none()
+            },
+            vec![],
+        ),
+        (
+            "pid",
+            Filters {
+                host_pid: any_of(&[1]),
+                pid: any_of(&[1]),
+                ..none()
+            },
+            vec![],
+        ),
+        (
+            "mount namespace",
+            Filters {
+                mnt_ns: any_of(&[own_ns("mnt")]),
+                ..none()
+            },
+            both.clone(),
+        ),
+        (
+            "another mount namespace",
+            Filters {
+                mnt_ns: any_of(&[1]),
+                ..none()
+            },
+            vec![],
+        ),
+        (
+            "pid namespace",
+            Filters {
+                pid_ns: none_of(&[own_ns("pid")]),
+                ..none()
+            },
+            vec![],
+        ),
+        (
+            "in a container",
+            Filters {
+                in_container: Some(true),
+                ..none()
+            },
+            vec![],
+        ),
+        (
+            "in no container",
+            Filters {
+                in_container: Some(false),
+                ..none()
+            },
+            both.clone(),
+        ),
+        (
+            "directory",
+            Filters {
+                paths: path(format!("{}/a/", directory.display())),
+                ..none()
+            },
+            vec![one.clone()],
+        ),
+        (
+            "file",
+            Filters {
+                paths: path(two.clone()),
+                ..none()
+            },
+            vec![two],
+        ),
+        (
+            "both",
+            Filters {
+                uid: any_of(&[uid]),
+                paths: path(one.clone()),
+                ..none()
+            },
+            vec![one],
+        ),
+    ];
+    for (what, filters, expected) in cases {
+        assert_eq!(opened(filters, &directory), Some(expected), "{what}");
+    }
 }

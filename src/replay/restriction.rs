@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use capture::{CaptureReader, format_time};
-use detectors_api::catalogue::{EventDefinition, catalogue};
 use replay::Restrictions;
 use replay::restriction::{Condition, Container, ContainerError, ProcessTree, Root};
 
 use crate::exit::Failure;
-use crate::{opened, spelling};
+use crate::{event_words, opened};
 
 /// Which events detectors are given.
 #[derive(Debug, Default, clap::Args)]
@@ -62,11 +61,11 @@ impl Wanted {
         }
         let mut names = BTreeSet::new();
         for word in self.event.iter().map(|word| word.trim()) {
-            let found: Vec<_> = named(word)?.map(|event| event.name).collect();
-            if found.is_empty() {
-                return Err(unknown_event(word));
-            }
-            names.extend(found);
+            names.extend(
+                event_words::named("--event", word)?
+                    .iter()
+                    .map(|event| event.name),
+            );
         }
         Ok(Some(names))
     }
@@ -182,38 +181,6 @@ fn say_who(reader: &CaptureReader, tree: &ProcessTree) {
             ));
         }
     }
-}
-
-/// The events that a word names.
-fn named(word: &str) -> Result<impl Iterator<Item = &'static EventDefinition>, Failure> {
-    let set = word.strip_prefix('@');
-    if let Some(set) = set {
-        let sets: BTreeSet<&str> = catalogue()
-            .iter()
-            .flat_map(|event| event.sets.iter().copied())
-            .collect();
-        if !sets.contains(set) {
-            let sets: Vec<_> = sets.into_iter().collect();
-            return Err(Failure::usage(format!(
-                "--event: there is no set `{set}`; sets are: {}",
-                sets.join(", ")
-            )));
-        }
-    }
-    Ok(catalogue().iter().filter(move |event| match set {
-        Some(set) => event.sets.contains(&set),
-        None => analyze::glob_matches(word, event.name),
-    }))
-}
-
-fn unknown_event(word: &str) -> Failure {
-    let near = spelling::nearest(word, catalogue().iter().map(|event| event.name));
-    let hint = if near.is_empty() {
-        "`tracee-cap events list` shows all".to_owned()
-    } else {
-        format!("did you mean {}?", near.join(", "))
-    };
-    Failure::usage(format!("--event: the catalogue has no event `{word}`; {hint}"))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ INLINE void cgroup_changed(u16 kind, struct cgroup *cgroup, u64 path, struct tas
 SEC("raw_tp/cgroup_mkdir")
 int on_cgroup_mkdir(u64 *ctx)
 {
-	if (current_in_scope())
+	if (current_is_recorded())
 		cgroup_changed(KIND_CGROUP_MKDIR, (void *)ctx[0], ctx[1], 0);
 	return 0;
 }
@@ -30,7 +30,7 @@ int on_cgroup_mkdir(u64 *ctx)
 SEC("raw_tp/cgroup_rmdir")
 int on_cgroup_rmdir(u64 *ctx)
 {
-	if (current_in_scope())
+	if (current_is_recorded())
 		cgroup_changed(KIND_CGROUP_RMDIR, (void *)ctx[0], ctx[1], 0);
 	return 0;
 }
@@ -40,7 +40,7 @@ SEC("raw_tp/cgroup_attach_task")
 int on_cgroup_attach_task(u64 *ctx)
 {
 	struct task_struct *moved = (void *)ctx[2];
-	if (current_in_scope() || in_scope(R(moved, tgid)))
+	if (current_is_recorded() || in_scope(R(moved, tgid)))
 		cgroup_changed(KIND_CGROUP_ATTACH, (void *)ctx[0], ctx[1], moved);
 	return 0;
 }

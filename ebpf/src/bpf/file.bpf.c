@@ -1,5 +1,5 @@
 /* Opened files, at the security hook. */
-#include "output.h"
+#include "fields.h"
 #include "syscall.h"
 
 INLINE void file_opened(struct file *file, u32 flags, u64 user_path)
@@ -14,7 +14,7 @@ INLINE void file_opened(struct file *file, u32 flags, u64 user_path)
 	put_file_path(s, CHUNK_PATH, file);
 	if (user_path)
 		put_user_text(s->slot, CHUNK_USER_PATH, user_path);
-	end(s);
+	end_with_path(s, EVENT_security_file_open, sizeof(struct open_payload));
 }
 
 INLINE int on_security_file_open(struct file *file)

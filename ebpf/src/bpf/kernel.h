@@ -55,6 +55,11 @@ struct nsproxy {
 
 struct kernfs_node {
 	u64 id;
+	struct kernfs_node *parent;
+	const char *name;
+} CORE;
+struct kernfs_node___6_15 {
+	struct kernfs_node *__parent;
 } CORE;
 struct cgroup_root {
 	int hierarchy_id;

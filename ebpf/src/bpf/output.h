@@ -1,6 +1,6 @@
 /* Building a record in a per-CPU buffer and handing it to the reader. */
 #pragma once
-#include "task.h"
+#include "filter.h"
 
 #define BODY_SIZE 31744
 #define SLOTS 4
@@ -44,7 +44,6 @@ GLOBAL int take_buffer(u32 kind, u32 payload)
 	if (!c)
 		return -1;
 	u64 time = bpf_ktime_get_boot_ns();
-	u64 seq = c->produced++;
 	for (u32 i = 0; i < SLOTS; i++) {
 		u32 slot = i;
 		struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
@@ -55,12 +54,12 @@ GLOBAL int take_buffer(u32 kind, u32 payload)
 		s->len = payload;
 		s->rec.kind = kind;
 		s->rec.version = RECORD_VERSION;
-		s->rec.cpu_seq = seq;
 		s->rec.time = time;
 		s->rec.cpu = bpf_get_smp_processor_id();
 		fill_task(&s->rec, current_task());
 		return i;
 	}
+	c->produced++;
 	c->no_scratch++;
 	return -1;
 }
@@ -71,21 +70,87 @@ INLINE struct scratch *begin(u16 kind, u32 payload)
 	return bpf_map_lookup_elem(&scratch, &slot);
 }
 
+/* A filter on the path of an event: the path's first directories, or all of it, as they end a chunk of components: the first directory
+ * last. Only whole components are compared; the reader does the rest. */
+#define PREFIX_MAX 64
+#define PREFIXES 16
+struct path_prefix {
+	u32 event; /* 0: no more of them */
+	u32 len;
+	u64 tail[PREFIX_MAX / 8];
+};
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, PREFIXES);
+	__type(key, u32);
+	__type(value, struct path_prefix);
+} path_prefixes SEC(".maps");
+
+/* By number, the events whose path is filtered; set before the programs are loaded. */
+const volatile u8 path_filtered[1024] = {};
+
+/* Whether the path in the first chunk of the event, which begins at `at`, is one of those that are wanted. */
+GLOBAL int path_passes(u32 slot, u32 event, u32 at)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	if (!s || at > BODY_SIZE - sizeof(struct chunk))
+		return 1;
+	struct chunk *chunk = (struct chunk *)(s->body + at);
+	u32 len = chunk->len;
+	/* What is not the whole path is left to the reader. */
+	if (chunk->flags)
+		return 1;
+	for (u32 i = 0; i < PREFIXES; i++) {
+		u32 key = i;
+		struct path_prefix *prefix = bpf_map_lookup_elem(&path_prefixes, &key);
+		if (!prefix || !prefix->event)
+			break;
+		u32 size = prefix->len;
+		if (prefix->event != event || size > len)
+			continue;
+		u64 from = at + sizeof(struct chunk) + len - size;
+		u64 tail[PREFIX_MAX / 8] = {};
+		if (!size || size > PREFIX_MAX || from > BODY_SIZE - PREFIX_MAX)
+			return 1;
+		bpf_probe_read_kernel(tail, ((size - 1) & (PREFIX_MAX - 1)) + 1, s->body + from);
+		u64 differs = 0;
+		for (u32 j = 0; j < PREFIX_MAX / 8; j++)
+			differs |= tail[j] ^ prefix->tail[j];
+		if (!differs)
+			return 1;
+	}
+	return 0;
+}
+
+/* Gives the buffer back without a record. */
+INLINE void drop(struct scratch *s)
+{
+	*(volatile u32 *)&s->busy = 0;
+}
+
 INLINE void end(struct scratch *s)
 {
 	u64 body = LEN(s);
-	if (body <= BODY_SIZE) {
+	u32 zero = 0;
+	struct counters *c = bpf_map_lookup_elem(&counters, &zero);
+	if (c && body <= BODY_SIZE) {
 		u64 size = sizeof(struct record) + body;
 		s->rec.len = size;
+		s->rec.cpu_seq = c->produced++;
 		u64 wake = bpf_ringbuf_query(&ring, RB_AVAILABLE_BYTES) >= wake_bytes ? RB_FORCE_WAKEUP : RB_NO_WAKEUP;
-		if (bpf_ringbuf_output(&ring, &s->rec, size, wake)) {
-			u32 zero = 0;
-			struct counters *c = bpf_map_lookup_elem(&counters, &zero);
-			if (c)
-				c->ring_full++;
-		}
+		if (bpf_ringbuf_output(&ring, &s->rec, size, wake))
+			c->ring_full++;
 	}
-	*(volatile u32 *)&s->busy = 0;
+	drop(s);
+}
+
+/* The end of an event whose path stands in its first chunk, after a payload of so many bytes; `event` is known when compiling. */
+INLINE void end_with_path(struct scratch *s, u32 event, u32 payload)
+{
+	if (path_filtered[event] && !path_passes(s->slot, event, payload))
+		drop(s);
+	else
+		end(s);
 }
 
 /* Opens a chunk for `room` bytes; where there is no room, leaves nothing open and says 0. */

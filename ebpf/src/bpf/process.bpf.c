@@ -28,7 +28,7 @@ SEC("raw_tp/sched_process_fork")
 int on_fork(u64 *ctx)
 {
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
-	if (!current_in_scope())
+	if (!current_is_recorded())
 		return 0;
 	u32 tid = R(child, pid), pid = R(child, tgid);
 	if (scoped && tid == pid) {
@@ -132,7 +132,7 @@ INLINE void exec(u64 *ctx, struct file *loader)
 SEC("raw_tp/sched_process_exec")
 int on_exec_with_loader(u64 *ctx)
 {
-	if (!current_in_scope())
+	if (!current_is_recorded())
 		return 0;
 	struct found_file found = {};
 	u64 base = loader_base(R(current_task(), mm));
@@ -145,7 +145,7 @@ int on_exec_with_loader(u64 *ctx)
 SEC("raw_tp/sched_process_exec")
 int on_exec(u64 *ctx)
 {
-	if (current_in_scope())
+	if (current_is_recorded())
 		exec(ctx, 0);
 	return 0;
 }
@@ -153,7 +153,7 @@ int on_exec(u64 *ctx)
 SEC("raw_tp/sched_process_exit")
 int on_exit(u64 *ctx)
 {
-	if (!current_in_scope())
+	if (!current_is_recorded())
 		return 0;
 	struct task_struct *task = current_task();
 	u32 dead = R(R(task, signal), live.counter) == 0;

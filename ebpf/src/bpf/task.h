@@ -34,7 +34,7 @@ INLINE int in_scope(u32 tgid)
 	return !scoped || bpf_map_lookup_elem(&scope, &tgid) != 0;
 }
 
-INLINE int current_in_scope(void)
+INLINE int current_is_recorded(void)
 {
 	return in_scope(bpf_get_current_pid_tgid() >> 32);
 }
@@ -87,7 +87,7 @@ INLINE struct pt_regs *user_regs(struct task_struct *task)
 	return 0;
 }
 
-INLINE u64 cgroup_id_of(struct task_struct *task)
+INLINE struct kernfs_node *cgroup_node_of(struct task_struct *task)
 {
 	struct css_set *set = R(task, cgroups);
 	struct cgroup *cgroup;
@@ -97,7 +97,12 @@ INLINE u64 cgroup_id_of(struct task_struct *task)
 	} else {
 		cgroup = R(set, dfl_cgrp);
 	}
-	return R(R(cgroup, kn), id);
+	return R(cgroup, kn);
+}
+
+INLINE u64 cgroup_id_of(struct task_struct *task)
+{
+	return R(cgroup_node_of(task), id);
 }
 
 /* Everything in the header but kind, length and place in the stream. */

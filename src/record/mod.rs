@@ -1,5 +1,7 @@
 //! `tracee-cap record`.
 
+mod selection;
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use crate::enrichment::EnrichmentArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{Destination, terminal_width};
 use crate::stores::{self, StoreFiles};
+use selection::Selection;
 
 /// Record this machine, or one command, into a capture.
 ///
@@ -38,6 +41,8 @@ Examples:
   tracee-cap record -w minute.tcap --duration 1m
   tracee-cap record -w exploit.tcap -- ./exploit.sh        a command and its descendants
   tracee-cap record -w opens.tcap --events security_file_open --max-size 1GiB
+  tracee-cap record -w net.tcap --events @net,-net_packet_ipv4
+  tracee-cap record -w found.tcap --detectors builtin      what these detectors need, and what they find
 
 The exit code is tracee-cap's own; how the command ended is said on stderr.")]
 pub(crate) struct Args {
@@ -57,9 +62,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     max_size: Option<u64>,
 
-    /// Events to record, besides those of processes; all that the sensor knows if not given.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    events: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
 
     /// Record the environment of executed programs. It often holds secrets.
     #[arg(long)]
@@ -176,11 +180,16 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let config = config(args)?;
+    let mut config = config(args)?;
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
     let mut enricher = args.enrichment.enricher()?;
-    let chosen = chosen(args, &config, enricher.is_some())?;
+    let mut chosen = chosen(args, &config, enricher.is_some())?;
+    let selected = args
+        .selection
+        .resolve(chosen.as_mut().map(|chosen| &mut chosen.engine))?;
+    config.sensor.events = selected.events;
+    config.sensor.required = selected.required;
     let form = args.output.unwrap_or(if io::stdout().is_terminal() {
         DetectionForm::Table
     } else {
@@ -209,9 +218,6 @@ fn config(args: &Args) -> Result<live::Config, Failure> {
         .filter(|size| *size <= 1 << 30)
         .ok_or_else(|| Failure::usage("--ring-size is at most 1GiB"))?;
     let mut config = live::Config::new(&args.write);
-    if !args.events.is_empty() {
-        config.sensor.events.clone_from(&args.events);
-    }
     config.sensor.ring_bytes = ring_bytes;
     config.sensor.latency = args.latency;
     config.sensor.environment = args.env;
