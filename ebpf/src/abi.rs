@@ -12,6 +12,9 @@ pub use fields::{Credentials, Event, RawValue};
 /// Version of the ABI. Programs and parser come from one build; a difference means that memory was corrupted.
 pub const VERSION: u16 = 1;
 
+/// Buffers of a CPU: programs that interrupt each other make their records in different ones, and count them there.
+pub const LANES: usize = 4;
+
 /// A type that any bytes are a value of, without padding.
 ///
 /// # Safety
@@ -52,8 +55,8 @@ pub struct Header {
     pub len: u32,
     kind: u16,
     version: u16,
-    /// Number of the record among those of its CPU, from 0, lost ones included.
-    pub cpu_seq: u64,
+    /// Number of the record among those of its CPU and [lane](Self::lane), from 0, lost ones included.
+    pub seq: u64,
     /// ns since boot.
     pub time: u64,
     /// Start of the task, ns since boot.
@@ -88,7 +91,8 @@ pub struct Header {
     pub pid_ns: u32,
     syscall: i32,
     flags: u32,
-    reserved: u32,
+    /// Which of the CPU's [`LANES`] it was made in.
+    pub lane: u32,
     comm: [u8; 16],
     node: [u8; 16],
 }

@@ -2,13 +2,13 @@
 //!
 //! Records reach the ring buffer nearly in order: a program takes its time stamp microseconds before its record is queued,
 //! unless it is preempted in between. So records wait until everything that happened before them must have arrived (the
-//! window), and are given out by (time, CPU, number on the CPU). One that comes later still is given out at once and
+//! window), and are given out by (time, CPU, lane, number in the lane). One that comes later still is given out at once and
 //! counted.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::abi::Record;
+use crate::abi::{LANES, Record};
 
 /// Records of one CPU that did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,8 @@ pub struct Loss {
 pub struct Orderer {
     window: u64,
     waiting: BinaryHeap<Reverse<Waiting>>,
-    cpus: BTreeMap<u32, Cpu>,
+    /// By CPU and lane.
+    lanes: BTreeMap<(u32, u32), Lane>,
     released: u64,
     late: u64,
     /// Time at which the recording began, for losses before the first record.
@@ -37,7 +38,7 @@ pub struct Orderer {
 
 #[derive(Debug)]
 struct Waiting {
-    key: (u64, u32, u64),
+    key: (u64, u32, u32, u64),
     record: Record,
 }
 
@@ -58,9 +59,9 @@ impl Ord for Waiting {
     }
 }
 
-/// What has been seen of a CPU.
+/// What has been seen of a lane of a CPU.
 #[derive(Debug, Default)]
-struct Cpu {
+struct Lane {
     /// Number after the highest seen.
     next: u64,
     /// Time of the record with the highest number.
@@ -69,7 +70,7 @@ struct Cpu {
     gaps: BTreeMap<u64, (u64, u64, u64)>,
 }
 
-impl Cpu {
+impl Lane {
     fn see(&mut self, seq: u64, time: u64, start: u64) {
         let before = if self.next == 0 { start } else { self.last };
         if seq >= self.next {
@@ -104,7 +105,7 @@ impl Orderer {
         Self {
             window,
             waiting: BinaryHeap::new(),
-            cpus: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             released: 0,
             late: 0,
             start,
@@ -114,15 +115,15 @@ impl Orderer {
     /// Takes a record.
     pub fn push(&mut self, record: Record) {
         let head = &record.head;
-        self.cpus
-            .entry(head.cpu)
+        self.lanes
+            .entry((head.cpu, head.lane))
             .or_default()
-            .see(head.cpu_seq, head.time, self.start);
+            .see(head.seq, head.time, self.start);
         if head.time < self.released {
             self.late += 1;
         }
         self.waiting.push(Reverse(Waiting {
-            key: (head.time, head.cpu, head.cpu_seq),
+            key: (head.time, head.cpu, head.lane, head.seq),
             record,
         }));
     }
@@ -143,16 +144,16 @@ impl Orderer {
         Some(first.record)
     }
 
-    /// Losses that nothing pushed after `horizon` can undo, in order of CPU and number.
+    /// Losses that nothing pushed after `horizon` can undo, in order of CPU, lane and number.
     pub fn losses(&mut self, horizon: u64) -> Vec<Loss> {
         let window = self.window;
         let mut losses = Vec::new();
-        for (cpu, seen) in &mut self.cpus {
+        for (&(cpu, _), seen) in &mut self.lanes {
             seen.gaps.retain(|first, (end, from, to)| {
                 let open = to.saturating_add(window) > horizon;
                 if !open {
                     losses.push(Loss {
-                        cpu: *cpu,
+                        cpu,
                         from: *from,
                         to: *to,
                         count: *end - *first,
@@ -164,11 +165,16 @@ impl Orderer {
         losses
     }
 
-    /// All losses, when nothing more will come: `produced` is the number of records that each CPU made, `end` the time
+    /// All losses, when nothing more will come: `produced` is the number of records that each CPU made in its lanes, `end` the time
     /// of the end, ns since boot.
-    pub fn finish(&mut self, produced: &[u64], end: u64) -> Vec<Loss> {
-        for (cpu, produced) in (0..).zip(produced) {
-            let seen = self.cpus.entry(cpu).or_default();
+    pub fn finish(&mut self, produced: &[[u64; LANES]], end: u64) -> Vec<Loss> {
+        let lanes = (0..).zip(produced).flat_map(|(cpu, lanes)| {
+            (0..)
+                .zip(lanes)
+                .map(move |(lane, produced)| ((cpu, lane), produced))
+        });
+        for (lane, produced) in lanes {
+            let seen = self.lanes.entry(lane).or_default();
             if *produced > seen.next {
                 let from = if seen.next == 0 { self.start } else { seen.last };
                 seen.gaps.insert(seen.next, (*produced, from, end));
@@ -198,12 +204,12 @@ mod tests {
     use super::*;
     use crate::abi::parse;
 
-    fn record(time: u64, cpu: u32, cpu_seq: u64) -> Record {
+    fn record(time: u64, cpu: u32, seq: u64) -> Record {
         let mut bytes = vec![0_u8; 144];
         bytes[..4].copy_from_slice(&144_u32.to_ne_bytes());
         bytes[4..6].copy_from_slice(&8_u16.to_ne_bytes());
         bytes[6..8].copy_from_slice(&crate::abi::VERSION.to_ne_bytes());
-        bytes[8..16].copy_from_slice(&cpu_seq.to_ne_bytes());
+        bytes[8..16].copy_from_slice(&seq.to_ne_bytes());
         bytes[16..24].copy_from_slice(&time.to_ne_bytes());
         bytes[56..60].copy_from_slice(&cpu.to_ne_bytes());
         parse(&bytes).unwrap()
@@ -234,10 +240,10 @@ mod tests {
         let loss = |cpu, from, to, count| Loss { cpu, from, to, count };
         assert_eq!(orderer.losses(35), [loss(0, 5, 20, 2)]);
         assert_eq!(
-            orderer.finish(&[8, 3], 50),
+            orderer.finish(&[[8, 0, 0, 0], [0, 3, 0, 0]], 50),
             [loss(0, 20, 30, 1), loss(0, 30, 50, 2), loss(1, 5, 50, 3)]
         );
-        assert_eq!(orderer.finish(&[8, 3], 50), []);
+        assert_eq!(orderer.finish(&[[8, 0, 0, 0], [0, 3, 0, 0]], 50), []);
     }
 
     proptest! {
@@ -253,7 +259,7 @@ mod tests {
                 orderer.push(record(seq * 1000, 0, *seq));
                 lost += orderer.losses(seq.saturating_sub(4) * 1000).iter().map(|loss| loss.count).sum::<u64>();
             }
-            lost += orderer.finish(&[arrive.len() as u64], u64::MAX).iter().map(|loss| loss.count).sum::<u64>();
+            lost += orderer.finish(&[[arrive.len() as u64, 0, 0, 0]], u64::MAX).iter().map(|loss| loss.count).sum::<u64>();
             prop_assert_eq!(numbered.len() as u64 + lost, arrive.len() as u64);
             let times: Vec<_> = std::iter::from_fn(|| orderer.pop_any()).map(|record| record.head.time).collect();
             prop_assert!(times.is_sorted());

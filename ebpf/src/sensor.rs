@@ -1,5 +1,6 @@
 //! Loading the programs and reading what they write.
 
+use std::array;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use detectors_api::catalogue::catalogue;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use crate::abi::{ParseError, Record, parse};
+use crate::abi::{LANES, ParseError, Record, parse};
 use crate::clock::boot_ns;
 use crate::filters::{Compiled, Filters};
 use crate::kernel::{Capability, Facts, facts};
@@ -161,11 +162,11 @@ pub struct EventReport {
 /// Records counted by the programs, summed over the CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Records made, per CPU, lost ones too.
-    pub produced: Vec<u64>,
+    /// Records made, per CPU and lane, those too that found the ring buffer full.
+    pub produced: Vec<[u64; LANES]>,
     /// Records lost because the ring buffer was full.
     pub ring_full: u64,
-    /// Records lost because programs preempted each other too deeply.
+    /// Records lost because more programs interrupted each other than there are lanes.
     pub no_scratch: u64,
     /// Processes that are not recorded because the table of those in scope was full.
     pub scope_full: u64,
@@ -187,7 +188,7 @@ pub struct Drained {
 /// Events are recorded from [`load`](Self::load) until [`stop`](Self::stop) or drop.
 pub struct Sensor {
     ring: RingBuf<MapData>,
-    counters: PerCpuArray<MapData, [u64; 4]>,
+    counters: PerCpuArray<MapData, [u64; LANES + 3]>,
     /// The programs, until the sensor is stopped.
     loaded: Option<Ebpf>,
     btf: Btf,
@@ -333,10 +334,13 @@ impl Sensor {
             .map_err(|error| map_error("counters", &error))?;
         let sum = |index: usize| values.iter().map(|cpu| cpu[index]).sum();
         Ok(Counters {
-            produced: values.iter().map(|cpu| cpu[0]).collect(),
-            ring_full: sum(1),
-            no_scratch: sum(2),
-            scope_full: sum(3),
+            produced: values
+                .iter()
+                .map(|cpu| array::from_fn(|lane| cpu[lane]))
+                .collect(),
+            ring_full: sum(LANES),
+            no_scratch: sum(LANES + 1),
+            scope_full: sum(LANES + 2),
         })
     }
 }

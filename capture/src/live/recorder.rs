@@ -276,6 +276,22 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Records that were never numbered: they were lost somewhere in the recording.
+    fn write_uncounted(&mut self, counters: &ebpf::Counters, end: u64) {
+        if counters.no_scratch > 0 {
+            let time = |boot_ns| Some(self.offset.epoch(boot_ns).cast_signed());
+            self.writer.record_loss(Loss {
+                seq_from: 0,
+                seq_to: self.writer.next_seq(),
+                time_from: time(self.sensor.started()),
+                time_to: time(end),
+                cpu: None,
+                cause: "no_buffer".to_owned(),
+                count: counters.no_scratch,
+            });
+        }
+    }
+
     fn is_flush_due(&self) -> bool {
         self.flushed.elapsed() >= self.config.flush_interval || self.writer.pending() >= MAX_PENDING
     }
@@ -353,6 +369,7 @@ impl<'a> Recorder<'a> {
         let counters = self.sensor.counters()?;
         let losses = self.orderer.finish(&counters.produced, end);
         self.write_losses(losses);
+        self.write_uncounted(&counters, end);
         self.warn(&counters);
         self.ask();
         self.hear_out()?;

@@ -3,12 +3,11 @@
 #include "filter.h"
 
 #define BODY_SIZE 31744
-#define SLOTS 4
 
 /* The offset lives in the map value, never in a register: the verifier then has nothing to enumerate, which takes the
  * path walk from a quarter of a million verified instructions to ten thousand. */
 struct scratch {
-	u32 busy;
+	u32 users; /* programs that have it or ask for it */
 	u32 len;   /* bytes of the body in use */
 	u32 start; /* where the open chunk begins */
 	u32 slot;
@@ -20,10 +19,10 @@ _Static_assert(sizeof(struct scratch) <= 32768, "the kernel's limit of a per-CPU
 #define LEN(s) (*(volatile u32 *)&(s)->len)
 #define START(s) (*(volatile u32 *)&(s)->start)
 
-/* Programs can preempt each other on a CPU: each takes a buffer that is free. */
+/* Programs can interrupt each other on a CPU: each takes a buffer that is free, and numbers its records in that buffer's lane. */
 struct {
 	__uint(type, MAP_PERCPU_ARRAY);
-	__uint(max_entries, SLOTS);
+	__uint(max_entries, LANES);
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratch SEC(".maps");
@@ -36,6 +35,12 @@ struct {
 /* Wake the reader when this many bytes are queued: waking it for each record costs 20 times what the record does. */
 const volatile u64 wake_bytes = 65536;
 
+/* Gives a buffer back. */
+INLINE void drop(struct scratch *s)
+{
+	__sync_fetch_and_add(&s->users, -1);
+}
+
 /* Takes a buffer and fills in the header: the buffer's number, or -1 when there is none. */
 GLOBAL int take_buffer(u32 kind, u32 payload)
 {
@@ -44,23 +49,28 @@ GLOBAL int take_buffer(u32 kind, u32 payload)
 	if (!c)
 		return -1;
 	u64 time = bpf_ktime_get_boot_ns();
-	for (u32 i = 0; i < SLOTS; i++) {
+	for (u32 i = 0; i < LANES; i++) {
 		u32 slot = i;
 		struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-		if (!s || *(volatile u32 *)&s->busy)
+		if (!s)
+			break;
+		/* Who finds nobody else has it. An atomic operation that gives a value takes Linux 5.12. */
+		__sync_fetch_and_add(&s->users, 1);
+		if (*(volatile u32 *)&s->users != 1) {
+			drop(s);
 			continue;
-		s->busy = 1;
+		}
 		s->slot = i;
 		s->len = payload;
 		s->rec.kind = kind;
 		s->rec.version = RECORD_VERSION;
+		s->rec.lane = i;
 		s->rec.time = time;
 		s->rec.cpu = bpf_get_smp_processor_id();
 		fill_task(&s->rec, current_task());
 		return i;
 	}
-	c->produced++;
-	c->no_scratch++;
+	__sync_fetch_and_add(&c->no_scratch, 1);
 	return -1;
 }
 
@@ -122,12 +132,6 @@ GLOBAL int path_passes(u32 slot, u32 event, u32 at)
 	return 0;
 }
 
-/* Gives the buffer back without a record. */
-INLINE void drop(struct scratch *s)
-{
-	*(volatile u32 *)&s->busy = 0;
-}
-
 INLINE void end(struct scratch *s)
 {
 	u64 body = LEN(s);
@@ -136,10 +140,10 @@ INLINE void end(struct scratch *s)
 	if (c && body <= BODY_SIZE) {
 		u64 size = sizeof(struct record) + body;
 		s->rec.len = size;
-		s->rec.cpu_seq = c->produced++;
+		s->rec.seq = c->produced[s->slot & (LANES - 1)]++;
 		u64 wake = bpf_ringbuf_query(&ring, RB_AVAILABLE_BYTES) >= wake_bytes ? RB_FORCE_WAKEUP : RB_NO_WAKEUP;
 		if (bpf_ringbuf_output(&ring, &s->rec, size, wake))
-			c->ring_full++;
+			__sync_fetch_and_add(&c->ring_full, 1);
 	}
 	drop(s);
 }

@@ -72,7 +72,7 @@ struct record {
 	u32 len; /* of the whole record, bytes */
 	u16 kind;
 	u16 version;
-	u64 cpu_seq; /* counts the records of this CPU from 0, lost ones too */
+	u64 seq; /* counts the records of this CPU and lane from 0, lost ones too */
 	u64 time;
 	u64 task_start, leader_start, parent_start;
 	u64 cgroup_id;
@@ -84,7 +84,7 @@ struct record {
 	u32 mnt_ns, pid_ns;
 	s32 syscall; /* number in the table of the call, -1 for none */
 	u32 flags;
-	u32 reserved;
+	u32 lane; /* programs that interrupt each other on a CPU count in lanes of their own */
 	char comm[16];
 	char node[16];
 };
@@ -153,11 +153,12 @@ _Static_assert(sizeof(struct credentials) == 80, "abi.rs");
 _Static_assert(sizeof(struct cgroup_payload) == 32, "abi.rs");
 _Static_assert(sizeof(struct chunk) == 8, "abi.rs");
 
+#define LANES 4
 /* Per CPU; the reader adds them up. */
 struct counters {
-	u64 produced;     /* records made, lost ones too */
+	u64 produced[LANES]; /* records made, lost ones too */
 	u64 ring_full;    /* lost: no room in the ring buffer */
-	u64 no_scratch;   /* lost: programs preempted each other too deeply */
+	u64 no_scratch;   /* lost: more programs interrupted each other than there are lanes */
 	u64 scope_full;   /* processes that fell out of the recorded scope: its table is full */
 };
 

@@ -142,7 +142,6 @@ INLINE void fill_task(struct record *r, struct task_struct *task)
 		if (regs)
 			r->syscall = (s32)R(regs, orig_ax);
 	}
-	r->reserved = 0;
 	bpf_probe_read_kernel(r->comm, sizeof(r->comm), &task->comm);
 	struct uts_namespace *uts = R(nsproxy, uts_ns);
 	bpf_probe_read_kernel(r->node, sizeof(r->node), &uts->name.nodename);
