@@ -155,7 +155,7 @@ fn opened(filters: Filters, directory: &std::path::Path) -> Option<Vec<String>> 
         let status = Command::new("/bin/cat")
             .arg(directory.join(name))
             .status()
-            .unwrap();
+            .expect("cat runs");
         assert!(status.success());
     }
     let records = stop(&mut sensor);
@@ -165,7 +165,7 @@ fn opened(filters: Filters, directory: &std::path::Path) -> Option<Vec<String>> 
     });
     Some(
         opens
-            .filter(|path| path.starts_with(directory.to_str().unwrap()))
+            .filter(|path| std::path::Path::new(path).starts_with(directory))
             .collect(),
     )
 }
@@ -308,7 +308,7 @@ fn filters_keep_the_rest_out_of_the_ring_buffer() {
                 in_container: Some(false),
                 ..none()
             },
-            both.clone(),
+            both,
         ),
         (
             "directory",
