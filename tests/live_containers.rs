@@ -134,7 +134,7 @@ fn containers_of_an_engine() {
     let capture = directory.path().join("containers.tcap");
     let mut recorder = Command::new(env!("CARGO_BIN_EXE_tracee-cap"))
         .args(["record", "--progress", "ndjson", "--flush-interval", "100ms"])
-        .args(["--events", "security_file_open"])
+        .args(["--events", "security_file_open,*container*"])
         .arg("--runtime-socket")
         .arg(format!("docker={}", engine.socket().display()))
         .arg("--runtime-socket")
@@ -194,6 +194,18 @@ fn containers_of_an_engine() {
     assert!(!made.is_empty() && made.len() == removed.len());
     // Nothing of it happens before its first cgroup is made, and nothing after the last one is removed.
     assert!(made[0] < mine[0] && *mine.last().unwrap() < *removed.last().unwrap());
+
+    // The one that was there, and the one that came and went, have events of their own.
+    let told = |event: &str, id: &str| recorded.find(event, "container_id", id).len();
+    for (container, counts) in [(&before, [1, 0, 0]), (&during, [0, 1, 1])] {
+        let events = ["existing_container", "container_create", "container_remove"];
+        assert_eq!(
+            events.map(|event| told(event, &container.id)),
+            counts,
+            "{}",
+            container.id
+        );
+    }
 
     // As of the first event in it, its id and runtime are known; the rest came later, and stays when it is gone.
     let stores = recorded.at(mine[0]);

@@ -282,6 +282,16 @@ fn check_container(recorded: &Recorded, notes: &BTreeMap<String, Note>, noted: &
             .get_container(CONTAINER)
             .is_err()
     );
+    let text = |text: &str| Some(Value::Str(text.to_owned()));
+    for (seq, name) in [(made + 1, "container_create"), (removed + 1, "container_remove")] {
+        let event = &recorded.events[seq];
+        assert_eq!(event.event.name, name);
+        assert_eq!(get(event, "runtime").cloned(), text("docker"));
+        assert_eq!(get(event, "container_id").cloned(), text(CONTAINER));
+    }
+    assert!(
+        matches!(get(&recorded.events[made + 1], "ctime"), Some(Value::Int64(ctime)) if *ctime > 1_700_000_000_000_000_000),
+    );
     for seq in [made, removed - 1, removed, recorded.events.len() - 1] {
         let stores = recorded.at(seq);
         let container = stores.containers().get_container(CONTAINER).expect("it is known");

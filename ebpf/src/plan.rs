@@ -74,6 +74,9 @@ impl Hook {
     /// The places of its programs, such as `tracepoint sys_enter + tracepoint sys_exit`.
     #[must_use]
     pub fn describe(&self) -> String {
+        if self.programs.is_empty() {
+            return "the recorder itself".to_owned();
+        }
         let places: Vec<_> = self
             .programs
             .iter()

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use detectors_api::proto;
 use detectors_api::stores::Runtime;
-use detectors_stores::container::{ContainerFacts, ContainerInput, container_of};
+use detectors_stores::container::{CgroupContainer, ContainerFacts, ContainerInput, container_of};
 use ebpf::abi::{Body, Cgroup, Header, Record};
 use ebpf::clock::{BootOffset, boot_ns};
 
+use super::container_events;
 use super::enrichment::EnrichmentAnswer;
 use super::hierarchy::{Directory, Hierarchy};
 
@@ -34,6 +35,10 @@ struct Container {
     started: bool,
     /// Number of its control groups.
     cgroups: usize,
+    /// What its control group says runs it.
+    runtime: Runtime,
+    /// When its control group was made, ns since the Unix epoch.
+    made_ns: u64,
     facts: ContainerFacts,
 }
 
@@ -138,6 +143,55 @@ impl Containers {
         Some((container, pod))
     }
 
+    /// The containers that are there, in the order of their ids: id, runtime, when it was made (ns since the Unix epoch), and what is
+    /// known of it.
+    pub(super) fn all(&self) -> Vec<(Arc<str>, Runtime, u64, &ContainerFacts)> {
+        let mut all: Vec<_> = self
+            .containers
+            .iter()
+            .map(|(id, container)| {
+                (
+                    Arc::clone(id),
+                    container.runtime,
+                    container.made_ns,
+                    &container.facts,
+                )
+            })
+            .collect();
+        all.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        all
+    }
+
+    /// The fields of the event that tells that a container was made or removed, and that event's name, if that is what a record says.
+    /// Call it after [`follow`](Self::follow).
+    pub(super) fn event(&self, record: &Record) -> Option<(&'static str, Vec<proto::EventValue>)> {
+        let own = |cgroup| -> Option<CgroupContainer<'_>> {
+            let cgroup: &Cgroup = cgroup;
+            container_of(&cgroup.path).filter(|found| found.root && self.counts(cgroup))
+        };
+        match &record.body {
+            Body::CgroupMkdir(cgroup) => {
+                let found = own(cgroup)?;
+                let unknown = Container::default();
+                let container = self.containers.get(found.id).unwrap_or(&unknown);
+                let made_ns = match container.made_ns {
+                    0 => self.offset.epoch(record.head.time),
+                    made_ns => made_ns,
+                };
+                let fields = container_events::described(found.id, found.runtime, made_ns, &container.facts);
+                Some((container_events::CREATED, fields))
+            }
+            Body::CgroupRmdir(cgroup) => {
+                let found = own(cgroup)?;
+                Some((
+                    container_events::REMOVED,
+                    container_events::removed(found.id, found.runtime),
+                ))
+            }
+            _ => None,
+        }
+    }
+
     /// What the container store is to be told before the record's event.
     pub(super) fn take_inputs(&mut self) -> Vec<ContainerInput> {
         std::mem::take(&mut self.inputs)
@@ -157,7 +211,7 @@ impl Containers {
         match self.hierarchy.at(&cgroup.path, cgroup.id) {
             Some(directory) => self.learn(&directory),
             // It is gone by now. The events say that it was made and removed, and when, so that the store need not be told.
-            None => self.know(cgroup.id, &cgroup.path),
+            None => self.know(cgroup.id, &cgroup.path, None),
         }
     }
 
@@ -177,10 +231,10 @@ impl Containers {
             &directory.path,
             directory.ctime_ns,
         ));
-        self.know(directory.id, &directory.path);
+        self.know(directory.id, &directory.path, directory.ctime_ns);
     }
 
-    fn know(&mut self, id: u64, path: &str) {
+    fn know(&mut self, id: u64, path: &str, made_ns: Option<u64>) {
         // What was made while the recording started has been found then, too.
         self.forget(id);
         let Some(found) = container_of(path) else {
@@ -192,7 +246,12 @@ impl Containers {
         if known.is_none() {
             self.questions.push((Arc::clone(&name), found.runtime));
         }
-        self.containers.entry(Arc::clone(&name)).or_default().cgroups += 1;
+        let container = self.containers.entry(Arc::clone(&name)).or_default();
+        container.cgroups += 1;
+        container.runtime = found.runtime;
+        if found.root || container.made_ns == 0 {
+            container.made_ns = made_ns.unwrap_or(container.made_ns);
+        }
         self.cgroups.insert(id, Some(name));
     }
 

@@ -1,5 +1,7 @@
 //! From the sensor's records to events.
 
+use std::collections::BTreeSet;
+
 use detectors_api::catalogue::{EventDefinition, catalogue};
 use detectors_api::entity::entity_id;
 use detectors_api::event::{KernelContext, RecordedEvent, timestamp_from_ns};
@@ -12,7 +14,7 @@ use ebpf::tasks::Task;
 
 use super::containers::Containers;
 use super::processes::Processes;
-use super::{address, fields};
+use super::{address, container_events, fields};
 
 const S_IFMT: u32 = 0o170_000;
 
@@ -24,30 +26,82 @@ pub(super) struct Converter {
     offset: BootOffset,
     processes: Processes,
     pub(super) containers: Containers,
+    /// Events that are made here, of others, and wanted.
+    derived: BTreeSet<&'static str>,
 }
 
+/// The events that are made of others.
+const DERIVED: [&str; 3] = [
+    container_events::CREATED,
+    container_events::REMOVED,
+    container_events::EXISTING,
+];
+
 impl Converter {
-    pub(super) fn new(offset: BootOffset, tasks: &[Task], containers: Containers) -> Self {
+    /// A converter that knows what is alive, and makes those of its own events that are among `events`.
+    pub(super) fn new(offset: BootOffset, tasks: &[Task], containers: Containers, events: &[String]) -> Self {
         Self {
+            derived: DERIVED
+                .into_iter()
+                .filter(|event| events.iter().any(|wanted| wanted == event))
+                .collect(),
             offset,
             processes: Processes::of(tasks),
             containers,
         }
     }
 
-    /// The event of a record.
-    pub(super) fn convert(&mut self, record: &Record) -> Option<RecordedEvent> {
+    /// The events that tell what was there before the recording began, as the recorder's own, at boot time `now`.
+    pub(super) fn existing(&self, now: u64) -> Vec<RecordedEvent> {
+        if !self.derived.contains(container_events::EXISTING) {
+            return Vec::new();
+        }
+        let Some(definition) = catalogue().get(container_events::EXISTING) else {
+            return Vec::new();
+        };
+        let containers = self.containers.all();
+        containers
+            .into_iter()
+            .map(|(id, runtime, made_ns, facts)| RecordedEvent {
+                event: proto::Event {
+                    timestamp: Some(self.timestamp(now)),
+                    id: definition.id,
+                    name: definition.name.to_owned(),
+                    workload: Some(proto::Workload {
+                        process: Some(recorder()),
+                        ..proto::Workload::default()
+                    }),
+                    data: container_events::described(&id, runtime, made_ns, facts),
+                    ..proto::Event::default()
+                },
+                kernel: KernelContext::default(),
+                unmapped: None,
+            })
+            .collect()
+    }
+
+    /// The events of a record, in order.
+    pub(super) fn convert(&mut self, record: &Record) -> Vec<RecordedEvent> {
         self.containers.follow(record);
         let exec = matches!(record.body, Body::Exec(_));
         if exec {
             self.processes.follow(record);
             self.start_container(&record.head);
         }
-        let event = self.event(record);
+        let mut events: Vec<_> = self.event(record).into_iter().collect();
+        events.extend(self.container_event(record));
         if !exec {
             self.processes.follow(record);
         }
-        event
+        events
+    }
+
+    fn container_event(&mut self, record: &Record) -> Option<RecordedEvent> {
+        let (name, fields) = self.containers.event(record)?;
+        if !self.derived.contains(name) {
+            return None;
+        }
+        Some(self.recorded(&record.head, catalogue().get(name)?, fields, true))
     }
 
     fn event(&mut self, record: &Record) -> Option<RecordedEvent> {
@@ -185,6 +239,20 @@ impl Converter {
             ("leader_ns_pid", id(leader.ns_pid)),
             ("leader_start_time", time(leader.start)),
         ]
+    }
+}
+
+/// The process that this is.
+fn recorder() -> proto::Process {
+    let pid = std::process::id();
+    let exe = std::env::current_exe().unwrap_or_default();
+    proto::Process {
+        executable: Some(proto::Executable {
+            path: exe.to_string_lossy().into_owned(),
+        }),
+        pid: Some(pid),
+        host_pid: Some(pid),
+        ..proto::Process::default()
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod address;
 mod command;
+mod container_events;
 mod containers;
 mod convert;
 mod enrichment;

@@ -134,7 +134,7 @@ impl<'a> Recorder<'a> {
         let window = config.window.max(config.sensor.latency);
         let mut recorder = Self {
             orderer: Orderer::new(window.as_nanos() as u64, sensor.started()),
-            converter: Converter::new(offset, &tasks, containers),
+            converter: Converter::new(offset, &tasks, containers, &sensor_config.events),
             questions: Questions::new(enricher),
             last_time: sensor.started(),
             config,
@@ -150,6 +150,9 @@ impl<'a> Recorder<'a> {
         };
         recorder.tell_containers()?;
         recorder.ask();
+        for event in recorder.converter.existing(recorder.last_time) {
+            recorder.writer.push(&event);
+        }
         recorder.writer.flush()?;
         observer.started(&Started {
             reports: recorder.sensor.reports(),
@@ -187,9 +190,9 @@ impl<'a> Recorder<'a> {
 
     fn push(&mut self, record: &ebpf::abi::Record) -> Result<(), LiveError> {
         self.last_time = self.last_time.max(record.head.time);
-        let event = self.converter.convert(record);
+        let events = self.converter.convert(record);
         self.tell_containers()?;
-        if let Some(event) = event {
+        for event in events {
             self.writer.push(&event);
         }
         Ok(())

@@ -464,4 +464,19 @@ pub const PLAN: &[EventPlan] = &[
             returned(PRCTL, &["prctl"], &[FAILED, RETURN_TIME]),
         ],
     },
+    EventPlan {
+        event: "container_create",
+        chosen: ByDefault,
+        hooks: &[complete(&[raw("on_cgroup_mkdir", "cgroup_mkdir")])],
+    },
+    EventPlan {
+        event: "container_remove",
+        chosen: ByDefault,
+        hooks: &[complete(&[raw("on_cgroup_rmdir", "cgroup_rmdir")])],
+    },
+    EventPlan {
+        event: "existing_container",
+        chosen: ByDefault,
+        hooks: &[complete(&[])],
+    },
 ];
