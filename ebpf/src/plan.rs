@@ -5,12 +5,25 @@
 //!
 //! Every system call is an event, too; their plans are all alike and are made from the catalogue.
 
+use std::sync::LazyLock;
+
+use detectors_api::catalogue::catalogue;
+
 use crate::syscalls::{Told, calls, told};
 
+mod derive;
+mod memory;
 mod table;
+mod way;
 
-pub use table::PLAN;
-use table::{SYS_ENTER, SYS_EXIT};
+use way::{SYS_ENTER, SYS_EXIT};
+
+/// The plans of all events that the sensor knows beside system calls, in catalogue order.
+pub static PLAN: LazyLock<Vec<EventPlan>> = LazyLock::new(|| {
+    let mut plans = [table::PLAN, memory::PLAN].concat();
+    plans.sort_by_key(|plan| catalogue().get(plan.event).map(|event| event.internal_id_amd64));
+    plans
+});
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,9 +165,9 @@ pub fn all() -> impl Iterator<Item = EventPlan> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    use detectors_api::catalogue::{EventClass, catalogue};
+    use detectors_api::catalogue::EventClass;
 
     use super::*;
 
@@ -175,13 +188,17 @@ mod tests {
     fn derived_events_come_from_calls() {
         let derived = PLAN
             .iter()
-            .flat_map(|plan| plan.hooks)
-            .filter_map(|hook| hook.derived);
-        let mut bits = 0;
-        for derived in derived {
+            .flat_map(|plan| plan.hooks.iter().map(|hook| (plan.event, hook)))
+            .filter_map(|(event, hook)| Some((event, hook.derived?)));
+        let mut bits = BTreeMap::new();
+        for (event, derived) in derived {
             assert_eq!(derived.bit.count_ones(), 1);
-            assert_eq!(bits & derived.bit, 0, "bit {:x} is used twice", derived.bit);
-            bits |= derived.bit;
+            let owner = bits.insert(derived.bit, event);
+            assert!(
+                owner.is_none_or(|owner| owner == event),
+                "bit {:x} is used twice",
+                derived.bit
+            );
             for call in derived.calls {
                 let class = catalogue().get(call).map(|call| call.class);
                 assert_eq!(class, Some(EventClass::Syscall), "{call}");
@@ -191,7 +208,7 @@ mod tests {
 
     #[test]
     fn programs_are_attached_in_one_place() {
-        let mut places = std::collections::BTreeMap::new();
+        let mut places = BTreeMap::new();
         for program in all().flat_map(|plan| plan.hooks).flat_map(|hook| hook.programs) {
             let place = places.entry(program.name).or_insert(program.attach);
             assert_eq!(*place, program.attach, "{}", program.name);

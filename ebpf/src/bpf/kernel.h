@@ -136,6 +136,7 @@ struct fs_struct {
 } CORE;
 
 struct vm_area_struct {
+	unsigned long vm_flags;
 	struct file *vm_file;
 } CORE;
 struct mm_struct {

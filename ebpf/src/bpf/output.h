@@ -313,7 +313,8 @@ INLINE void fill_inode_id(struct file_id *id, struct inode *inode)
 	struct inode___6_11 *split = (void *)inode;
 	struct inode___6_6 *renamed = (void *)inode;
 	if (field_exists(split->i_ctime_sec))
-		id->ctime = R(split, i_ctime_sec) * 1000000000ULL + R(split, i_ctime_nsec);
+		/* The topmost bit of the ns tells that somebody has asked for the time (Linux 6.13). */
+		id->ctime = R(split, i_ctime_sec) * 1000000000ULL + (R(split, i_ctime_nsec) & 0x7fffffff);
 	else if (field_exists(renamed->__i_ctime))
 		id->ctime = R(renamed, __i_ctime.tv_sec) * 1000000000ULL + R(renamed, __i_ctime.tv_nsec);
 	else

@@ -201,6 +201,10 @@ enum {
 	DERIVE_BPRM = 1 << 20,
 	DERIVE_MOUNT = 1 << 21,
 	DERIVE_BPF = 1 << 22,
+	DERIVE_MMAP_FILE = 1 << 23,
+	DERIVE_LOADED = 1 << 24,
+	DERIVE_MPROTECT = 1 << 25,
+	DERIVE_MEM_PROT = 1 << 26,
 };
 /* Those that are told when the call begins. */
 #define DERIVED_AT_ENTRY (DERIVE_CONNECT | DERIVE_NAMESPACES | DERIVE_CREDENTIALS)

@@ -6,6 +6,7 @@
 #include "net.bpf.c"
 #include "path.bpf.c"
 #include "task.bpf.c"
+#include "memory.bpf.c"
 #include "syscall.bpf.c"
 
 /* Kernel functions that read tasks may only be called from programs under this licence. */

@@ -211,6 +211,11 @@ int on_sys_exit(u64 *ctx)
 		if (derived & DERIVE_SOCKET_DUP)
 			dup_returned(&call, ret);
 		break;
+	case NR_mmap:
+		if (ret < 0 && ret >= -4095)
+			break;
+		mmap_returned(&call, ret, derived);
+		break;
 	}
 	if (ret < 0 && derived & DERIVE_EXEC_FAILED)
 		exec_failed(&call);

@@ -91,7 +91,9 @@ INLINE int is_compat(void)
 	return (R(current_task(), thread_info.status) & TS_COMPAT) != 0;
 }
 
+#define NR_I386_MMAP 90
 #define NR_I386_SOCKETCALL 102
+#define NR_I386_MMAP2 192
 
 /* The call that is made through socketcall number `which`. */
 INLINE s32 socket_call(u32 which)
@@ -129,6 +131,13 @@ INLINE void read_call(struct call *call, struct pt_regs *regs, s32 nr)
 				for (int i = 0; i < 5; i++)
 					call->args[i] = args[i];
 			}
+		} else if (nr == NR_I386_MMAP) {
+			u32 args[6] = {};
+			bpf_probe_read_user(args, sizeof(args), (void *)call->args[0]);
+			for (int i = 0; i < 6; i++)
+				call->args[i] = args[i];
+		} else if (nr == NR_I386_MMAP2) {
+			call->nr = NR_mmap;
 		}
 	} else {
 		call->nr = nr;

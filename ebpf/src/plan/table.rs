@@ -1,100 +1,17 @@
-//! The plan of each event that is no system call, in catalogue order.
+//! The plan of processes, files and sockets, in catalogue order.
 
-use super::Attach::{Fentry, Kprobe, RawTracepoint};
-use super::{Chosen, Derived, EventPlan, Hook, Program};
+use super::Attach::{Fentry, Kprobe};
+use super::derive::*;
+use super::way::{
+    FAILED, IO_URING, KERNEL, NO_MOUNT, RETURN_TIME, UNRESOLVED, complete, entered, fentry, kprobe, partial,
+    raw, returned,
+};
+use super::{Chosen, EventPlan, Program};
 use Chosen::{Always, ByDefault, OnRequest};
 
-const fn raw(name: &'static str, tracepoint: &'static str) -> Program {
-    Program {
-        name,
-        attach: RawTracepoint(tracepoint),
-    }
-}
-
 const PREV_COMM: Program = raw("on_rename", "task_rename");
-pub(super) const SYS_ENTER: Program = raw("on_sys_enter", "sys_enter");
-pub(super) const SYS_EXIT: Program = raw("on_sys_exit", "sys_exit");
 
-const FAILED: &str = "what fails is not told";
-const RETURN_TIME: &str = "the time is that of the call's return";
-const UNRESOLVED: &str = "symbolic links in the path are not followed";
-const IO_URING: &str = "what is done through io_uring";
-const KERNEL: &str = "what the kernel does by itself";
-
-const NO_MOUNT: &str =
-    "paths begin at the root of their file system: this kernel has no security hooks at paths";
-
-/// Programs that show all there is.
-const fn complete(programs: &'static [Program]) -> Hook {
-    partial(programs, &[])
-}
-
-/// Programs that show a part.
-const fn partial(programs: &'static [Program], loses: &'static [&'static str]) -> Hook {
-    Hook {
-        programs,
-        derived: None,
-        loses,
-    }
-}
-
-/// What the returns of calls show.
-const fn returned(bit: u64, calls: &'static [&'static str], loses: &'static [&'static str]) -> Hook {
-    Hook {
-        programs: &[SYS_EXIT],
-        derived: Some(Derived { bit, calls }),
-        loses,
-    }
-}
-
-/// What the entries and returns of calls show together.
-const fn entered(bit: u64, calls: &'static [&'static str], loses: &'static [&'static str]) -> Hook {
-    Hook {
-        programs: &[SYS_ENTER, SYS_EXIT],
-        derived: Some(Derived { bit, calls }),
-        loses,
-    }
-}
-
-/// Programs at the entries of functions through trampolines: pairs of a program (without the `_fentry` of its name) and a function.
-macro_rules! fentry {
-    ($($name:literal at $function:literal),+) => {
-        &[$(Program { name: concat!($name, "_fentry"), attach: Fentry($function) }),+]
-    };
-}
-
-/// The same through breakpoints.
-macro_rules! kprobe {
-    ($($name:literal at $function:literal),+) => {
-        &[$(Program { name: concat!($name, "_kprobe"), attach: Kprobe($function) }),+]
-    };
-}
-
-// `DERIVE_*` of `record.h`.
-const OPEN: u64 = 1 << 0;
-const CONNECT: u64 = 1 << 1;
-const SOCKET_DUP: u64 = 1 << 2;
-const UNLINK: u64 = 1 << 3;
-const RENAME: u64 = 1 << 4;
-const MKNOD: u64 = 1 << 5;
-const SYMLINK: u64 = 1 << 6;
-const CHMOD: u64 = 1 << 7;
-const CHDIR: u64 = 1 << 8;
-const SOCKET_CREATE: u64 = 1 << 9;
-const BIND: u64 = 1 << 10;
-const LISTEN: u64 = 1 << 11;
-const SETSOCKOPT: u64 = 1 << 12;
-const ACCEPT: u64 = 1 << 13;
-const ACCEPTED: u64 = 1 << 14;
-const PRCTL: u64 = 1 << 15;
-const RLIMIT: u64 = 1 << 16;
-const NAMESPACES: u64 = 1 << 17;
-const CREDENTIALS: u64 = 1 << 18;
-const EXEC_FAILED: u64 = 1 << 19;
-const MOUNT: u64 = 1 << 21;
-
-/// All events that the sensor knows beside system calls.
-pub const PLAN: &[EventPlan] = &[
+pub(super) const PLAN: &[EventPlan] = &[
     EventPlan {
         event: "sched_process_fork",
         chosen: Always,
