@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use capture::{
     CaptureReader, CaptureWriter, Header, Host, Import, ImportError, Input, InputFormat, JournalPolicy,
-    Manifest, Temporary, WriterOptions,
+    Manifest, Temporary, Unreadable, WriterOptions,
 };
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, ProgressBar};
 
 use detectors_stores::syscall::SyscallStore;
 
@@ -87,7 +87,8 @@ impl From<Format> for InputFormat {
     }
 }
 
-fn architecture(name: &str) -> Result<String, String> {
+/// For clap: an architecture whose system calls are known.
+pub(crate) fn architecture(name: &str) -> Result<String, String> {
     if SyscallStore::for_architecture(name).is_known() {
         Ok(name.to_owned())
     } else {
@@ -131,15 +132,44 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         HumanBytes(imported.bytes),
         imported.skipped(),
     ));
-    match imported.manifest.unreadable() {
+    left_out(imported.manifest.unreadable(), args.skip_bad)
+}
+
+/// What comes of records that could not be read, once all the others are in the capture.
+pub(crate) fn left_out(bad: u64, skip_bad: bool) -> Result<Exit, Failure> {
+    match bad {
         0 => Ok(Exit::Ok),
-        bad if args.skip_bad => {
+        bad if skip_bad => {
             warn(&format!("{bad} records could not be read and are left out"));
             Ok(Exit::Ok)
         }
         bad => Err(Failure::bad_input(anyhow::anyhow!(
             "{bad} records could not be read and are left out of the capture; --skip-bad makes that a success"
         ))),
+    }
+}
+
+/// Tells about records that cannot be read: about the first of them one by one.
+#[derive(Debug, Default)]
+pub(crate) struct BadRecords(u64);
+
+impl BadRecords {
+    /// Describes one more on stderr, unless there have been many.
+    pub(crate) fn tell(&mut self, record: &Unreadable, bar: &ProgressBar) {
+        self.0 += 1;
+        if self.0 <= SHOWN {
+            bar.suspend(|| warn(&record.to_string()));
+        }
+    }
+
+    /// Says how many were not described.
+    pub(crate) fn finish(&self) {
+        if self.0 > SHOWN {
+            warn(&format!(
+                "… and {} more records that could not be read",
+                self.0 - SHOWN
+            ));
+        }
     }
 }
 
@@ -206,16 +236,10 @@ impl Imported {
 fn import(imports: Vec<Import>, mut writer: CaptureWriter) -> Result<Imported, Failure> {
     let total = imports.iter().map(Import::size).sum::<Option<u64>>();
     let bar = progress::bar(total, "import");
-    let (mut bad, mut logs, mut bytes) = (0_u64, 0, 0);
+    let (mut bad, mut logs, mut bytes) = (BadRecords::default(), 0, 0);
     for import in imports {
-        let mut unreadable = |record: capture::Unreadable| {
-            bad += 1;
-            if bad <= SHOWN {
-                bar.suspend(|| warn(&record.to_string()));
-            }
-        };
         let imported = import
-            .run(&mut writer, &mut unreadable, &|read| {
+            .run(&mut writer, &mut |record| bad.tell(&record, &bar), &|read| {
                 bar.set_position(bytes + read);
             })
             .map_err(import_failure)?;
@@ -225,12 +249,7 @@ fn import(imports: Vec<Import>, mut writer: CaptureWriter) -> Result<Imported, F
     }
     let manifest = writer.finish().map_err(failure)?;
     bar.finish_and_clear();
-    if bad > SHOWN {
-        warn(&format!(
-            "… and {} more records that could not be read",
-            bad - SHOWN
-        ));
-    }
+    bad.finish();
     Ok(Imported {
         manifest,
         logs,

@@ -203,11 +203,15 @@ fn source(manifest: &Manifest) -> String {
                     for (count, what) in [
                         (input.log_lines, "logger lines"),
                         (input.unreadable, "unreadable records"),
+                        (input.left_out, "events left out"),
                     ] {
                         if count > 0 {
                             // Writing to a string cannot fail.
                             let _ = write!(text, ", {count} {what}");
                         }
+                    }
+                    if !input.producer.is_empty() {
+                        let _ = write!(text, ", made by {}", input.producer);
                     }
                     text + ")"
                 })

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use detectors_api::event::RecordedEvent;
-use detectors_api::json::{self, Line, LineError, MAX_LINE};
-use detectors_api::protobuf::{self, ReadError};
+use detectors_api::json::MAX_LINE;
+use detectors_api::protobuf;
 use rayon::prelude::*;
 
 use crate::manifest::{ImportedInput, Source};
+use crate::records::{Content, CutLine, Cutter, Record};
 use crate::{CaptureWriter, Error};
 
 /// Bytes of records that are parsed together.
@@ -177,7 +177,7 @@ impl Import {
             }),
             InputFormat::Auto | InputFormat::Ndjson => Box::new(Lines {
                 source: &mut self.source,
-                line: 0,
+                cutter: Cutter::default(),
                 ended: false,
             }),
         };
@@ -202,18 +202,13 @@ impl Import {
             written?;
             parsed = next;
             for record in &parsed {
-                imported.records += 1;
-                match &record.content {
-                    Content::Event(_) => imported.events += 1,
-                    Content::Log => imported.log_lines += 1,
-                    Content::Unreadable(reason) => {
-                        imported.unreadable += 1;
-                        unreadable(Unreadable {
-                            input: self.name.clone(),
-                            line: record.line,
-                            reason: reason.clone(),
-                        });
-                    }
+                imported.count(&record.content);
+                if let Content::Unreadable(reason) = &record.content {
+                    unreadable(Unreadable {
+                        input: self.name.clone(),
+                        line: record.line,
+                        reason: reason.clone(),
+                    });
                 }
             }
             imported.bytes = self.bytes.load(Ordering::Relaxed);
@@ -244,20 +239,9 @@ fn write(records: &[Record], writer: &mut CaptureWriter) -> Result<(), Error> {
     writer.flush().map(drop)
 }
 
-struct Record {
-    line: Option<u64>,
-    content: Content,
-}
-
-enum Content {
-    Event(Box<RecordedEvent>),
-    Log,
-    Unreadable(String),
-}
-
 /// Records that have been read and not yet parsed.
 enum Chunk {
-    Lines(Vec<(u64, Result<Vec<u8>, String>)>),
+    Lines(Vec<CutLine>),
     Parsed(Vec<Record>),
 }
 
@@ -270,30 +254,43 @@ impl Chunk {
     fn parse(self) -> Vec<Record> {
         match self {
             Self::Parsed(records) => records,
-            Self::Lines(lines) => lines
-                .into_par_iter()
-                .filter_map(|(number, line)| {
-                    let content = match line.map(|line| json::read_line(&line)) {
-                        Ok(Ok(Line::Event(event))) => Content::Event(event),
-                        Ok(Ok(Line::Log)) => Content::Log,
-                        Ok(Err(LineError::Blank)) => return None,
-                        Ok(Err(error)) => Content::Unreadable(error.to_string()),
-                        Err(reason) => Content::Unreadable(reason),
-                    };
-                    Some(Record {
-                        line: Some(number),
-                        content,
-                    })
-                })
-                .collect(),
+            Self::Lines(lines) => lines.into_par_iter().filter_map(Record::of_line).collect(),
         }
     }
 }
 
 struct Lines<'a> {
     source: &'a mut dyn BufRead,
-    line: u64,
+    cutter: Cutter,
     ended: bool,
+}
+
+impl Lines<'_> {
+    /// The next line; `None` at the end.
+    fn line(&mut self) -> Option<CutLine> {
+        loop {
+            match self.source.fill_buf() {
+                Ok([]) => {
+                    self.ended = true;
+                    return self.cutter.finish();
+                }
+                Ok(buffer) => {
+                    let mut rest = buffer;
+                    let line = self.cutter.cut(&mut rest);
+                    let used = buffer.len() - rest.len();
+                    self.source.consume(used);
+                    if line.is_some() {
+                        return line;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.ended = true;
+                    return Some(self.cutter.broken(&error));
+                }
+            }
+        }
+    }
 }
 
 impl Records for Lines<'_> {
@@ -301,46 +298,12 @@ impl Records for Lines<'_> {
         let mut lines = Vec::new();
         let mut bytes = 0;
         while bytes < CHUNK && !self.ended {
-            self.line += 1;
-            match read_line(self.source) {
-                Ok(Some(line)) => {
-                    bytes += line.as_ref().map_or(MAX_LINE, Vec::len);
-                    let line = line.map_err(|len| LineError::TooLong { len }.to_string());
-                    lines.push((self.line, line));
-                }
-                Ok(None) => self.ended = true,
-                Err(error) => {
-                    self.ended = true;
-                    lines.push((self.line, Err(format!("the input breaks off here: {error}"))));
-                }
+            if let Some(line) = self.line() {
+                bytes += line.text.as_ref().map_or(MAX_LINE, Vec::len);
+                lines.push(line);
             }
         }
         (!lines.is_empty()).then_some(Chunk::Lines(lines))
-    }
-}
-
-/// Reads a line; `Err` with its length if it is too long, which is then skipped without keeping it in memory.
-fn read_line(source: &mut dyn BufRead) -> io::Result<Option<Result<Vec<u8>, usize>>> {
-    let mut line = Vec::new();
-    let mut read = source.take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)?;
-    if read == 0 {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') || line.len() <= MAX_LINE {
-        return Ok(Some(Ok(line)));
-    }
-    drop(line);
-    loop {
-        let buffer = source.fill_buf()?;
-        let (used, ended) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(position) => (position + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        source.consume(used);
-        read += used;
-        if ended {
-            return Ok(Some(Err(read)));
-        }
     }
 }
 
@@ -358,16 +321,12 @@ impl<R: BufRead> Records for Messages<R> {
                 line: None,
                 content: match event {
                     Ok(event) => Content::Event(Box::new(event)),
-                    Err(error) => Content::Unreadable(describe(&error)),
+                    Err(error) => Content::Unreadable(error.to_string()),
                 },
             });
         }
         (!records.is_empty()).then_some(Chunk::Parsed(records))
     }
-}
-
-fn describe(error: &ReadError) -> String {
-    error.to_string()
 }
 
 /// Opens a regular file or a pipe.

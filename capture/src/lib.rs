@@ -34,6 +34,7 @@ mod loss;
 mod manifest;
 mod part;
 mod reader;
+mod records;
 mod stores;
 mod table;
 mod volume;
@@ -51,6 +52,7 @@ pub use reader::{
     CaptureReader, DetectionsFile, Events, Fault, Scan, ScanBatches, ScanPart, ScanTask, Segment,
     TaskBatches, Verification,
 };
+pub use records::{Content, Record};
 pub use stores::BEFORE_SEQ;
 pub use table::Table;
 pub use volume::{Form, Stretch, StretchReader, Temporary, is_pack};

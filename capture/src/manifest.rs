@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use detectors_stores::Settings;
 use serde::{Deserialize, Serialize};
 
+use crate::records::Content;
 use crate::volume::Volume;
 use crate::{Error, Table};
 
@@ -133,9 +134,9 @@ pub enum Source {
     /// A sensor on the recorded machine.
     #[default]
     Live,
-    /// Files of events.
+    /// Events that another program wrote: files, or a stream that was recorded as it came.
     Import {
-        /// The files, in order.
+        /// The files, in order, or the stream.
         inputs: Vec<ImportedInput>,
     },
 }
@@ -144,10 +145,13 @@ pub enum Source {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImportedInput {
-    /// Path as given; `-` for standard input.
+    /// Path or address as given; `-` for standard input.
     pub name: String,
-    /// `ndjson` or `protobuf`.
+    /// `ndjson`, `protobuf` or `grpc`.
     pub format: String,
+    /// What made the events, by name and version, such as `tracee v0.24.1`; empty if unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub producer: String,
     /// Bytes, as stored (compressed, if they were).
     pub bytes: u64,
     /// Records: lines that are not blank, or messages. `records = events + log_lines + unreadable`.
@@ -158,6 +162,26 @@ pub struct ImportedInput {
     pub log_lines: u64,
     /// Records that could not be read. What they held is unknown, so they count neither as received nor as lost.
     pub unreadable: u64,
+    /// Events that are not in the capture because others were selected.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+impl ImportedInput {
+    /// Counts one more record.
+    pub(crate) fn count(&mut self, content: &Content) {
+        self.records += 1;
+        match content {
+            Content::Event(_) => self.events += 1,
+            Content::Log => self.log_lines += 1,
+            Content::Unreadable(_) => self.unreadable += 1,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Totals: `received = written + lost`, always.
@@ -305,6 +329,19 @@ impl Manifest {
         match &self.header.source {
             Source::Live => 0,
             Source::Import { inputs } => inputs.iter().map(|input| input.unreadable).sum(),
+        }
+    }
+
+    /// What made the events, by name and version, as far as the inputs tell; empty if unknown.
+    #[must_use]
+    pub fn producer(&self) -> &str {
+        match &self.header.source {
+            Source::Live => "",
+            Source::Import { inputs } => inputs
+                .iter()
+                .map(|input| input.producer.as_str())
+                .find(|producer| !producer.is_empty())
+                .unwrap_or_default(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use capture::live::{Config, Ended, LiveError, NoObserver, Observer, Progress, Summary, record};
+use capture::live::{Config, Ended, LiveError, NoObserver, Observer, Progress, Recording, Summary, record};
 use capture::{CaptureReader, State};
 use detectors_api::entity::entity_id;
 use detectors_api::event::{RecordedEvent, timestamp_ns};
@@ -39,7 +39,7 @@ impl Recorded {
 
 /// Records a command; none, with a note that the test harness does not capture, where this machine has no sensor.
 fn record_command(config: Config) -> Option<Recorded> {
-    let path = config.path.clone();
+    let path = config.recording.path.clone();
     match record(&config, None, &mut NoObserver, &mut || false) {
         Ok(summary) => {
             let reader = CaptureReader::open(&path).expect("the capture can be read");
@@ -72,7 +72,7 @@ fn skip(reason: &str) {
 fn config(directory: &Path, command: &[&str]) -> Config {
     Config {
         command: command.iter().map(OsString::from).collect(),
-        ..Config::new(directory.join("test.tcap"))
+        ..Config::new(Recording::new(directory.join("test.tcap")))
     }
 }
 
@@ -384,7 +384,7 @@ fn a_command_that_cannot_run_leaves_nothing() {
         Err(LiveError::Command { command, .. }) => assert_eq!(command, "/no/such/program"),
         other => panic!("{other:?}"),
     }
-    assert!(!config.path.exists());
+    assert!(!config.recording.path.exists());
 }
 
 #[test]
@@ -601,7 +601,7 @@ fn record_until_killed(directory: &Path) {
     ]
     .map(OsString::from)
     .into();
-    config.flush_interval = Duration::from_millis(50);
+    config.recording.flush_interval = Duration::from_millis(50);
     match record(&config, None, &mut acknowledged, &mut || false) {
         Err(LiveError::Sensor(error)) => skip(&error.to_string()),
         other => panic!("{other:?}"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use capture::CaptureReader;
-use capture::live::{Config, Ended, LiveError, NoObserver, record};
+use capture::live::{Config, Ended, LiveError, NoObserver, Recording, record};
 use detectors_api::event::{BatchBuilder, RecordedEvent, timestamp_ns};
 use detectors_api::proto::event_value::Value;
 use detectors_api::stores::{ProcessInfo, Runtime, Stores as _};
@@ -134,7 +134,7 @@ fn a_family_of_processes_and_a_container() {
         ("CGROUP", hierarchy.join(&group).into()),
         ("CONTAINER", CONTAINER.into()),
     ];
-    let mut config = Config::new(&path);
+    let mut config = Config::new(Recording::new(&path));
     config.command.push("/usr/bin/env".into());
     for (name, value) in variables {
         let mut variable = OsString::from(format!("{name}="));

@@ -27,7 +27,8 @@ pub(super) struct Selection {
                      `-@SET` leave out what came before. `@default` is what is recorded if nothing is said: what detectors and stores \
                      are made for, without the events that come in great numbers. With --detectors alone it is what these detectors \
                      consume. An event that is named and cannot be had on this kernel is a mistake; one that came with a set or a \
-                     detector is told and left out"
+                     detector is told and left out. Of what another program sends, everything is recorded if nothing is said, and a \
+                     name may be one that only that program knows"
     )]
     events: Vec<String>,
 }
@@ -42,7 +43,12 @@ pub(super) struct Selected {
 }
 
 impl Selection {
-    /// What is recorded, with these detectors.
+    /// The words, as given.
+    pub(super) fn words(&self) -> &[String] {
+        &self.events
+    }
+
+    /// What is recorded of this machine, with these detectors.
     ///
     /// # Errors
     /// If a word names nothing, or an event that the sensor does not have.
@@ -87,6 +93,73 @@ impl Selection {
         Ok(Selected {
             events: owned(selected),
             required: owned(required),
+        })
+    }
+
+    /// What is kept of what another program sends.
+    ///
+    /// # Errors
+    /// If there is no such set.
+    pub(super) fn kept(&self) -> Result<Kept, Failure> {
+        let rule = |word: &String| {
+            let word = word.trim();
+            let (keeps, word) = match word.strip_prefix('-') {
+                Some(word) => (false, word),
+                None => (true, word),
+            };
+            let events = if word.starts_with('@') {
+                Named::Set(meant(word)?)
+            } else {
+                Named::Glob(word.to_owned())
+            };
+            Ok(Rule { keeps, events })
+        };
+        let rules = self.events.iter().map(rule).collect::<Result<_, Failure>>()?;
+        Ok(Kept { rules })
+    }
+}
+
+/// Which of the events that another program sends are kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The last one that is about an event decides.
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    keeps: bool,
+    events: Named,
+}
+
+#[derive(Debug)]
+enum Named {
+    /// A name, or one with `*` and `?`.
+    Glob(String),
+    /// What is in a set.
+    Set(Vec<&'static str>),
+}
+
+impl Kept {
+    /// Whether an event is kept.
+    pub(super) fn keeps(&self, event: &str) -> bool {
+        let about = |rule: &&Rule| match &rule.events {
+            Named::Glob(glob) => analyze::glob_matches(glob, event),
+            Named::Set(names) => names.contains(&event),
+        };
+        let begins_with_all = self.rules.first().is_none_or(|rule| !rule.keeps);
+        self.rules
+            .iter()
+            .rev()
+            .find(about)
+            .map_or(begins_with_all, |rule| rule.keeps)
+    }
+
+    /// The events that are to be kept by name.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| match &rule.events {
+            Named::Glob(name) if rule.keeps && event_words::is_name(name) => Some(name.as_str()),
+            _ => None,
         })
     }
 }
@@ -164,6 +237,34 @@ mod tests {
         assert_eq!(
             rest.events.len() + 1,
             events(&[]).expect("the default").events.len()
+        );
+    }
+
+    fn kept(words: &[&str]) -> Result<Kept, Failure> {
+        let events = words.iter().map(|&word| word.to_owned()).collect();
+        Selection { events }.kept()
+    }
+
+    #[test]
+    fn of_what_others_send_the_last_word_counts() {
+        let words = |words: &[&str], event: &str| kept(words).expect("words").keeps(event);
+        assert!(words(&[], "theirs"));
+        assert!(words(&["-openat"], "theirs") && !words(&["-openat"], "openat"));
+        assert!(words(&["theirs"], "theirs") && !words(&["theirs"], "openat"));
+        let some = &["open*", "@proc_life", "-openat2", "-exit*", "exit_group"];
+        for (event, there) in [
+            ("openat", true),
+            ("openat2", false),
+            ("exit", false),
+            ("exit_group", true),
+            ("connect", false),
+        ] {
+            assert_eq!(words(some, event), there, "{event}");
+        }
+        assert!(kept(&["@no_such_set"]).is_err());
+        assert_eq!(
+            kept(some).expect("words").names().collect::<Vec<_>>(),
+            ["exit_group"]
         );
     }
 

@@ -96,7 +96,10 @@ fn choose(
     let offer = Offer {
         enrichments: &header.enrichments,
         stores: stores::names(&known),
-        recorder: stores::recorder(&known),
+        recorder: match stores::recorder(&known) {
+            unknown if unknown.is_empty() => reader.manifest().producer().to_owned(),
+            recorder => recorder,
+        },
         architecture: &header.host.architecture,
     };
     let mut chosen = detectors::engine(&args.detectors, &args.adjustments, offer)?;

@@ -12,8 +12,8 @@ use ebpf::tasks::{Task, from_procfs};
 use ebpf::{EventReport, Scope, Sensor};
 
 use super::recording::{Config, LiveError};
+use crate::collect;
 use crate::manifest::{Clock, Header, Host, Source};
-use crate::{collect, format_time};
 
 /// What stores are told about the host.
 pub(super) fn host_inputs(config: &Config, offset: BootOffset, warnings: &mut Vec<String>) -> Vec<Input> {
@@ -29,7 +29,7 @@ pub(super) fn host_inputs(config: &Config, offset: BootOffset, warnings: &mut Ve
             Err(error) => warnings.push(error.to_string()),
         }
     }
-    inputs.extend(config.inputs.iter().cloned());
+    inputs.extend(config.recording.inputs.iter().cloned());
     inputs
 }
 
@@ -109,9 +109,6 @@ pub(super) fn header(
         filters.push(format!("descendants={pid}"));
     }
     Header {
-        capture_id: String::new(),
-        created: Some(format_time(offset.epoch(boot_ns()).cast_signed())),
-        argv: config.argv.clone(),
         host: Host {
             name: facts.node.clone(),
             kernel: facts.release.clone(),
@@ -131,10 +128,8 @@ pub(super) fn header(
         } else {
             Vec::new()
         },
-        stores_retention_ns: config
-            .stores_retention
-            .map(|kept| u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX)),
         source: Source::Live,
+        ..config.recording.header(offset.epoch(boot_ns()))
     }
 }
 

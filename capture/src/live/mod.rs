@@ -1,13 +1,16 @@
-//! Recording this machine: from the sensor's records to a capture.
+//! Recording what happens now: from the sensor's records, or another program's events, to a capture.
 //!
 //! [`record`] loads the sensor, tells the stores which tasks and control groups there are, and then, until it is told to stop,
 //! takes records from the ring buffer, puts them in order of time, makes events of them and pushes them into a
 //! [`CaptureWriter`]. An [`Enricher`] is asked about the containers that come into sight; its answers are told to the container
-//! store as they come, and are in later events. Every flush goes to an [`Observer`], which may hand back detections.
+//! store as they come, and are in later events.
+//!
+//! [`record_stream`] takes the events of another program from a [`Stream`], which a thread reads: [`ndjson`] is the one that
+//! comes through a pipe. Both go the same way from there: every flush goes to an [`Observer`], which may hand back detections.
 //!
 //! Invariants: an event is acknowledged when a flush has returned, and the observer sees it only then; losses are placed between
 //! sequence numbers and times that hold them; `received = written + lost`, and a record that came too late to be put in
-//! order is written all the same and counted.
+//! order is written all the same and counted. The events of a stream keep its order.
 
 mod address;
 mod command;
@@ -18,17 +21,23 @@ mod enrichment;
 mod fields;
 mod hierarchy;
 mod host;
+mod pipe;
 mod processes;
 mod recorder;
 mod recording;
+mod session;
+mod stream;
 
 pub use arrow::array::RecordBatch;
 pub use command::{RunningCommand, WaitingCommand};
 pub use enrichment::{Enricher, EnrichmentAnswer};
+pub use pipe::ndjson;
 pub use recorder::record;
 pub use recording::{
-    CONTAINER_ENRICHMENT, Config, Ended, LiveError, NoObserver, Observer, Progress, Started, Stop, Summary,
+    CONTAINER_ENRICHMENT, Config, Ended, LiveError, NoObserver, Observer, Progress, Recording, Started, Stop,
+    Summary,
 };
+pub use stream::{Delivery, Outlet, Stream, StreamConfig, record_stream};
 
 #[cfg(doc)]
 use crate::CaptureWriter;

@@ -1,7 +1,5 @@
-//! The recording loop.
+//! Recording what the sensor sees.
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use detectors_api::stores::Store;
@@ -19,14 +17,10 @@ use super::containers::Containers;
 use super::convert::Converter;
 use super::enrichment::{Enricher, Questions};
 use super::host::{header, host_inputs, live_tasks, snapshot_row};
-use super::recording::{
-    CONTAINER_ENRICHMENT, Config, Ended, LiveError, Observer, Progress, Started, Stop, Summary,
-};
-use crate::manifest::Manifest;
-use crate::{CaptureWriter, Error, Loss};
+use super::recording::{CONTAINER_ENRICHMENT, Config, Ended, LiveError, Observer, Started, Stop, Summary};
+use super::session::{MAX_PENDING, Session, Source};
+use crate::Loss;
 
-/// Events that wait for a flush at most: a bound on memory.
-const MAX_PENDING: usize = 65_536;
 /// Places in the sequence that are remembered, to say between which events others were lost.
 const MAX_CHECKPOINTS: usize = 100_000;
 /// How often is looked for answers of container runtimes, once everything else is done.
@@ -41,46 +35,39 @@ const ANSWER_POLL: Duration = Duration::from_millis(10);
 pub fn record<'a>(
     config: &'a Config,
     enricher: Option<&'a mut dyn Enricher>,
-    observer: &mut dyn Observer,
+    observer: &'a mut dyn Observer,
     stop: &mut dyn Stop,
 ) -> Result<Summary, LiveError> {
-    let mut recorder = Recorder::start(config, enricher, observer)?;
-    let ended = loop {
-        recorder.take()?;
-        if recorder.is_flush_due() {
-            recorder.flush(observer)?;
-        }
-        if let Some(ended) = recorder.ended(stop)? {
-            break ended;
-        }
-    };
-    recorder.finish(ended, observer)
+    let (mut recorder, session) = Recorder::start(config, enricher, observer)?;
+    let summary = session.run(&mut recorder, stop)?;
+    Ok(Summary {
+        reports: recorder.sensor.reports().to_vec(),
+        ..summary
+    })
 }
 
+/// The sensor, and all that makes events of its records.
 struct Recorder<'a> {
     config: &'a Config,
     sensor: Sensor,
     orderer: Orderer,
     converter: Converter,
     questions: Questions<'a>,
-    writer: CaptureWriter,
     offset: BootOffset,
     command: Option<RunningCommand>,
     /// (Time of the last event, sequence number after it), as of each look into the ring buffer; times are ns since boot.
     checkpoints: Vec<(u64, u64)>,
     last_time: u64,
-    begun: Instant,
-    flushed: Instant,
-    progress: Progress,
-    warnings: Vec<String>,
+    /// When the sensor stopped, ns since boot.
+    stopped: u64,
 }
 
 impl<'a> Recorder<'a> {
     fn start(
         config: &'a Config,
         enricher: Option<&'a mut dyn Enricher>,
-        observer: &mut dyn Observer,
-    ) -> Result<Self, LiveError> {
+        observer: &'a mut dyn Observer,
+    ) -> Result<(Self, Session<'a>), LiveError> {
         let facts = facts();
         let command_error = |source| LiveError::Command {
             command: config
@@ -121,16 +108,14 @@ impl<'a> Recorder<'a> {
         if enricher.is_some() {
             header.enrichments.push(CONTAINER_ENRICHMENT.to_owned());
         }
-        let mut writer = CaptureWriter::create(&config.path, header, config.writer.clone())?;
         let rows: Vec<_> = tasks.iter().map(|task| snapshot_row(task, offset)).collect();
         inputs.push(Input {
             store: Store::Process.name().to_owned(),
             seq: 0,
             rows: TaskSnapshot::to_batch(&rows),
         });
-        for input in inputs {
-            writer.add_input(input)?;
-        }
+        let mut session = Session::begin(&config.recording, header, inputs, observer)?;
+        session.warnings = warnings;
         let window = config.window.max(config.sensor.latency);
         let mut recorder = Self {
             orderer: Orderer::new(window.as_nanos() as u64, sensor.started()),
@@ -139,72 +124,50 @@ impl<'a> Recorder<'a> {
             last_time: sensor.started(),
             config,
             sensor,
-            writer,
             offset,
             command: None,
             checkpoints: Vec::new(),
-            begun: Instant::now(),
-            flushed: Instant::now(),
-            progress: Progress::default(),
-            warnings,
+            stopped: 0,
         };
-        recorder.tell_containers()?;
+        recorder.tell_containers(&mut session)?;
         recorder.ask();
-        for event in recorder.converter.existing(recorder.last_time) {
-            recorder.writer.push(&event);
-        }
-        recorder.writer.flush()?;
-        observer.started(&Started {
+        session.writer.flush()?;
+        session.observer.started(&Started {
             reports: recorder.sensor.reports(),
         });
+        // The observer sees them with the first flush.
+        for event in recorder.converter.existing(recorder.last_time) {
+            session.writer.push(&event);
+        }
         if let Some(waiting) = waiting {
             match waiting.start() {
                 Ok(running) => recorder.command = Some(running),
                 Err(error) => {
-                    // Nothing was recorded: leave nothing behind.
-                    let path = recorder.writer.path().to_owned();
-                    drop(recorder);
-                    fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+                    session.abandon()?;
                     return Err(command_error(error));
                 }
             }
         }
-        Ok(recorder)
+        Ok((recorder, session))
     }
 
-    /// Takes records from the ring buffer and pushes those whose place in the order is settled.
-    fn take(&mut self) -> Result<(), LiveError> {
-        let drained = self.sensor.wait()?;
-        for record in drained.records {
-            self.orderer.push(record);
-        }
-        self.hear()?;
-        while let Some(record) = self.orderer.pop(drained.horizon) {
-            self.push(&record)?;
-        }
-        self.ask();
-        self.checkpoint();
-        self.record_losses(drained.horizon);
-        Ok(())
-    }
-
-    fn push(&mut self, record: &ebpf::abi::Record) -> Result<(), LiveError> {
+    fn push(&mut self, record: &ebpf::abi::Record, session: &mut Session<'_>) -> Result<(), LiveError> {
         self.last_time = self.last_time.max(record.head.time);
         let events = self.converter.convert(record);
-        self.tell_containers()?;
+        self.tell_containers(session)?;
         for event in events {
-            self.writer.push(&event);
+            session.writer.push(&event);
         }
         Ok(())
     }
 
     /// Tells the container store what has been learnt beside events, before the next one.
-    fn tell_containers(&mut self) -> Result<(), LiveError> {
+    fn tell_containers(&mut self, session: &mut Session<'_>) -> Result<(), LiveError> {
         let rows = self.converter.containers.take_inputs();
         if !rows.is_empty() {
-            self.writer.add_input(Input {
+            session.writer.add_input(Input {
                 store: Store::Container.name().to_owned(),
-                seq: self.writer.next_seq(),
+                seq: session.writer.next_seq(),
                 rows: ContainerInput::to_batch(&rows),
             })?;
         }
@@ -219,29 +182,29 @@ impl<'a> Recorder<'a> {
     }
 
     /// Takes in the answers that have come.
-    fn hear(&mut self) -> Result<(), LiveError> {
+    fn hear(&mut self, session: &mut Session<'_>) -> Result<(), LiveError> {
         for answer in self.questions.answers(Instant::now()) {
             self.converter.containers.answered(answer);
         }
-        self.tell_containers()
+        self.tell_containers(session)
     }
 
     /// Waits for the answers that are outstanding, but not for long.
-    fn hear_out(&mut self) -> Result<(), LiveError> {
+    fn hear_out(&mut self, session: &mut Session<'_>) -> Result<(), LiveError> {
         let begun = Instant::now();
-        self.hear()?;
+        self.hear(session)?;
         while self.questions.is_waiting() && begun.elapsed() < self.config.answer_patience {
             std::thread::sleep(ANSWER_POLL);
-            self.hear()?;
+            self.hear(session)?;
         }
         for answer in self.questions.give_up() {
             self.converter.containers.answered(answer);
         }
-        self.tell_containers()
+        self.tell_containers(session)
     }
 
-    fn checkpoint(&mut self) {
-        let next = self.writer.next_seq();
+    fn checkpoint(&mut self, session: &Session<'_>) {
+        let next = session.writer.next_seq();
         if self.checkpoints.last().is_none_or(|(_, seq)| *seq != next) {
             if self.checkpoints.len() >= MAX_CHECKPOINTS {
                 self.checkpoints.drain(..MAX_CHECKPOINTS / 2);
@@ -250,12 +213,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn record_losses(&mut self, horizon: u64) {
-        let losses = self.orderer.losses(horizon);
-        self.write_losses(losses);
-    }
-
-    fn write_losses(&mut self, losses: Vec<ebpf::order::Loss>) {
+    fn write_losses(&self, losses: Vec<ebpf::order::Loss>, session: &mut Session<'_>) {
         for loss in losses {
             let before = self.checkpoints.partition_point(|(time, _)| *time <= loss.from);
             let after = self.checkpoints.partition_point(|(time, _)| *time < loss.to);
@@ -265,9 +223,9 @@ impl<'a> Recorder<'a> {
             let seq_to = self
                 .checkpoints
                 .get(after)
-                .map_or(self.writer.next_seq(), |(_, seq)| *seq);
+                .map_or(session.writer.next_seq(), |(_, seq)| *seq);
             let time = |boot_ns| Some(self.offset.epoch(boot_ns).cast_signed());
-            self.writer.record_loss(Loss {
+            session.writer.record_loss(Loss {
                 seq_from,
                 seq_to,
                 time_from: time(loss.from),
@@ -280,14 +238,14 @@ impl<'a> Recorder<'a> {
     }
 
     /// Records that were never numbered: they were lost somewhere in the recording.
-    fn write_uncounted(&mut self, counters: &ebpf::Counters, end: u64) {
+    fn write_uncounted(&self, counters: &ebpf::Counters, session: &mut Session<'_>) {
         if counters.no_scratch > 0 {
             let time = |boot_ns| Some(self.offset.epoch(boot_ns).cast_signed());
-            self.writer.record_loss(Loss {
+            session.writer.record_loss(Loss {
                 seq_from: 0,
-                seq_to: self.writer.next_seq(),
+                seq_to: session.writer.next_seq(),
                 time_from: time(self.sensor.started()),
-                time_to: time(end),
+                time_to: time(self.stopped),
                 cpu: None,
                 cause: "no_buffer".to_owned(),
                 count: counters.no_scratch,
@@ -295,115 +253,15 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn is_flush_due(&self) -> bool {
-        self.flushed.elapsed() >= self.config.flush_interval || self.writer.pending() >= MAX_PENDING
-    }
-
-    fn flush(&mut self, observer: &mut dyn Observer) -> Result<(), LiveError> {
-        let batches = self.writer.flush()?;
-        self.flushed = Instant::now();
-        for detections in observer
-            .flushed(&batches, self.writer.stores())
-            .map_err(LiveError::Observer)?
-        {
-            self.progress.detections += detections.num_rows() as u64;
-            self.writer.write_detections(&detections);
-        }
-        self.progress = Progress {
-            acknowledged_seq: self.writer.next_seq().checked_sub(1),
-            late: self.orderer.late(),
-            bytes: size(&self.config.path),
-            detections: self.progress.detections,
-            ..totals(self.writer.manifest())
-        };
-        observer.progress(&self.progress);
-        Ok(())
-    }
-
-    fn ended(&mut self, stop: &mut dyn Stop) -> Result<Option<Ended>, LiveError> {
-        if let Some(command) = &mut self.command {
-            let status = command.ended().map_err(|source| LiveError::Command {
-                command: self.config.command[0].to_string_lossy().into_owned(),
-                source,
-            })?;
-            if let Some(status) = status {
-                return Ok(Some(Ended::Command(status)));
-            }
-        }
-        Ok(if stop.requested() {
-            Some(Ended::Requested)
-        } else if self
-            .config
-            .duration
-            .is_some_and(|most| self.begun.elapsed() >= most)
-        {
-            Some(Ended::Duration)
-        } else if self
-            .config
-            .max_bytes
-            .is_some_and(|most| self.progress.bytes >= most)
-        {
-            Some(Ended::Size)
-        } else {
-            None
-        })
-    }
-
-    fn finish(mut self, ended: Ended, observer: &mut dyn Observer) -> Result<Summary, LiveError> {
-        self.sensor.stop();
-        let end = boot_ns();
-        loop {
-            let drained = self.sensor.drain()?;
-            for record in drained.records {
-                self.orderer.push(record);
-            }
-            if drained.empty {
-                break;
-            }
-        }
-        while let Some(record) = self.orderer.pop_any() {
-            self.push(&record)?;
-            if self.writer.pending() >= MAX_PENDING {
-                self.checkpoint();
-                self.flush(observer)?;
-            }
-        }
-        self.checkpoint();
-        let counters = self.sensor.counters()?;
-        let losses = self.orderer.finish(&counters.produced, end);
-        self.write_losses(losses);
-        self.write_uncounted(&counters, end);
-        self.warn(&counters);
-        self.ask();
-        self.hear_out()?;
-        self.flush(observer)?;
-        // What the observer found in the last flush.
-        self.writer.flush()?;
-        let reports = self.sensor.reports().to_vec();
-        let manifest = self.writer.finish()?;
-        let progress = Progress {
-            bytes: size(&self.config.path),
-            ..self.progress
-        };
-        Ok(Summary {
-            ended,
-            progress,
-            manifest,
-            reports,
-            warnings: self.warnings,
-            elapsed: self.begun.elapsed(),
-        })
-    }
-
-    fn warn(&mut self, counters: &ebpf::Counters) {
+    fn warn(&self, counters: &ebpf::Counters, session: &mut Session<'_>) {
         if counters.scope_full > 0 {
-            self.warnings.push(format!(
+            session.warnings.push(format!(
                 "{} processes were not recorded: the command has more descendants at a time than the sensor's table holds",
                 counters.scope_full
             ));
         }
         if self.orderer.late() > 0 {
-            self.warnings.push(format!(
+            session.warnings.push(format!(
                 "{} events came too late to be put in order of time",
                 self.orderer.late()
             ));
@@ -411,27 +269,69 @@ impl<'a> Recorder<'a> {
     }
 }
 
-fn totals(manifest: &Manifest) -> Progress {
-    let totals = manifest.totals;
-    Progress {
-        received: totals.received,
-        written: totals.written,
-        lost: totals.lost,
-        ..Progress::default()
+impl Source for Recorder<'_> {
+    /// Takes records from the ring buffer.
+    fn take(&mut self, session: &mut Session<'_>) -> Result<(), LiveError> {
+        let drained = self.sensor.wait()?;
+        for record in drained.records {
+            self.orderer.push(record);
+        }
+        self.hear(session)?;
+        while let Some(record) = self.orderer.pop(drained.horizon) {
+            self.push(&record, session)?;
+        }
+        self.ask();
+        self.checkpoint(session);
+        let losses = self.orderer.losses(drained.horizon);
+        self.write_losses(losses, session);
+        Ok(())
     }
-}
 
-/// Bytes in the files of a directory.
-fn size(directory: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
+    fn ended(&mut self) -> Result<Option<Ended>, LiveError> {
+        let Some(command) = &mut self.command else {
+            return Ok(None);
+        };
+        let status = command.ended().map_err(|source| LiveError::Command {
+            command: self.config.command[0].to_string_lossy().into_owned(),
+            source,
+        })?;
+        Ok(status.map(Ended::Command))
+    }
+
+    fn stop(&mut self) -> Result<(), LiveError> {
+        self.sensor.stop();
+        self.stopped = boot_ns();
+        loop {
+            let drained = self.sensor.drain()?;
+            for record in drained.records {
+                self.orderer.push(record);
+            }
+            if drained.empty {
+                return Ok(());
+            }
+        }
+    }
+
+    fn drain(&mut self, session: &mut Session<'_>) -> Result<bool, LiveError> {
+        while session.writer.pending() < MAX_PENDING {
+            let Some(record) = self.orderer.pop_any() else {
+                let counters = self.sensor.counters()?;
+                self.checkpoint(session);
+                let losses = self.orderer.finish(&counters.produced, self.stopped);
+                self.write_losses(losses, session);
+                self.write_uncounted(&counters, session);
+                self.warn(&counters, session);
+                self.ask();
+                self.hear_out(session)?;
+                return Ok(false);
+            };
+            self.push(&record, session)?;
+        }
+        self.checkpoint(session);
+        Ok(true)
+    }
+
+    fn late(&self) -> u64 {
+        self.orderer.late()
+    }
 }

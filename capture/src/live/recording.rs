@@ -14,62 +14,91 @@ use ebpf::EventReport;
 
 #[cfg(doc)]
 use super::record;
-use crate::manifest::Manifest;
-use crate::{Error, WriterOptions};
+use crate::manifest::{Header, Manifest, format_time};
+use crate::{Error, Unreadable, WriterOptions};
 
 /// Name in a capture's manifest of the enrichment that container runtimes give.
 pub const CONTAINER_ENRICHMENT: &str = "container";
 
-/// What to record, and into what.
+/// What is asked of a recording, wherever its events come from.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct Recording {
     /// Where the capture is made.
     pub path: PathBuf,
     /// How it is written.
     pub writer: WriterOptions,
-    /// What the sensor watches. Its scope is set by [`record`] when there is a command.
-    pub sensor: ebpf::Config,
-    /// A command to run; then only it and its descendants are recorded, and its end ends the recording.
-    pub command: Vec<OsString>,
     /// How often events are acknowledged.
     pub flush_interval: Duration,
-    /// How long records wait for others that happened before them; not shorter than the sensor's latency.
-    pub window: Duration,
     /// Ends the recording after this time.
     pub duration: Option<Duration>,
     /// Ends the recording when the capture has about this many bytes.
     pub max_bytes: Option<u64>,
-    /// Whether to keep the kernel's symbols: about 1 MB a capture.
-    pub symbols: bool,
     /// What stores are told from the beginning, beside what the recorder collects.
     pub inputs: Vec<Input>,
     /// How long stores keep what has ended; for ever, if `None`. It bounds their memory, and replay follows it.
     pub stores_retention: Option<Duration>,
-    /// How long the end of the recording waits for container runtimes that have not answered yet.
-    pub answer_patience: Duration,
     /// The recorder's command line, for the manifest.
     pub argv: Vec<String>,
 }
 
-impl Config {
-    /// Everything the sensor knows, into a new capture at `path`, until told to stop.
+impl Recording {
+    /// Into a new capture at `path`, until told to stop.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let sensor = ebpf::Config::default();
         Self {
             path: path.into(),
             writer: WriterOptions::default(),
-            window: sensor.latency,
-            sensor,
-            command: Vec::new(),
             flush_interval: Duration::from_secs(1),
             duration: None,
             max_bytes: None,
-            symbols: true,
             inputs: Vec::new(),
             stores_retention: None,
-            answer_patience: Duration::from_secs(2),
             argv: Vec::new(),
+        }
+    }
+
+    /// What the manifest says of it, whatever is recorded.
+    pub(super) fn header(&self, now_ns: u64) -> Header {
+        Header {
+            created: Some(format_time(now_ns.cast_signed())),
+            argv: self.argv.clone(),
+            stores_retention_ns: self
+                .stores_retention
+                .map(|kept| u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX)),
+            ..Header::default()
+        }
+    }
+}
+
+/// What to record of this machine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is asked of the recording.
+    pub recording: Recording,
+    /// What the sensor watches. Its scope is set by [`record`] when there is a command.
+    pub sensor: ebpf::Config,
+    /// A command to run; then only it and its descendants are recorded, and its end ends the recording.
+    pub command: Vec<OsString>,
+    /// How long records wait for others that happened before them; not shorter than the sensor's latency.
+    pub window: Duration,
+    /// Whether to keep the kernel's symbols: about 1 MB a capture.
+    pub symbols: bool,
+    /// How long the end of the recording waits for container runtimes that have not answered yet.
+    pub answer_patience: Duration,
+}
+
+impl Config {
+    /// Everything the sensor knows.
+    #[must_use]
+    pub fn new(recording: Recording) -> Self {
+        let sensor = ebpf::Config::default();
+        Self {
+            recording,
+            window: sensor.latency,
+            sensor,
+            command: Vec::new(),
+            symbols: true,
+            answer_patience: Duration::from_secs(2),
         }
     }
 
@@ -96,7 +125,7 @@ pub struct Started<'a> {
 pub struct Progress {
     /// Sequence number of the last event that is safe; none before the first.
     pub acknowledged_seq: Option<u64>,
-    /// Events that the kernel had: `written + lost`.
+    /// Events that the source had: `written + lost`.
     pub received: u64,
     /// Events that are safe.
     pub written: u64,
@@ -112,8 +141,11 @@ pub struct Progress {
 
 /// Sees a recording as it is made. All calls come from the recording thread: as long as they take, the ring buffer fills.
 pub trait Observer {
-    /// The sensor is attached.
+    /// The sensor is attached. A stream of another program has none.
     fn started(&mut self, _started: &Started<'_>) {}
+
+    /// A record of a stream cannot be read; what it held is not in the capture.
+    fn unreadable(&mut self, _record: &Unreadable) {}
 
     /// These events have been acknowledged: one batch per event type. `stores` can be asked as of each of them. What it hands
     /// back goes into the capture's detections.
@@ -138,7 +170,7 @@ pub struct NoObserver;
 
 impl Observer for NoObserver {}
 
-/// Whether to stop; asked at least as often as the sensor's latency says.
+/// Whether to stop; asked at least as often as the sensor's latency says, or several times a second.
 pub trait Stop {
     /// Whether somebody wants the recording to end.
     fn requested(&mut self) -> bool;
@@ -151,7 +183,7 @@ impl<F: FnMut() -> bool> Stop for F {
 }
 
 /// Why a recording ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Somebody wanted it.
     Requested,
@@ -161,6 +193,10 @@ pub enum Ended {
     Size,
     /// The command ended like this.
     Command(ExitStatus),
+    /// The stream ended by itself.
+    Stream,
+    /// The stream broke off, and this is why. What had come before is in the capture.
+    Broken(String),
 }
 
 /// A recording that is complete.
@@ -172,7 +208,7 @@ pub struct Summary {
     pub progress: Progress,
     /// What the capture holds.
     pub manifest: Manifest,
-    /// How each event was got.
+    /// How each event was got; empty without a sensor.
     pub reports: Vec<EventReport>,
     /// What else the user should know, in sentences.
     pub warnings: Vec<String>,

@@ -1,0 +1,84 @@
+//! Recording this machine, or one command.
+
+use capture::live::{self, Config, Ended, Enricher, Stop, Summary};
+use detectors_stores::Stores;
+use ebpf::Status;
+
+use super::args::Args;
+use super::watch::Watch;
+use super::{chosen, describe, notes, refusals, say, store_names};
+use crate::detectors::Offer;
+use crate::exit::{Exit, Failure};
+
+pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
+    let mut config = config(args)?;
+    let mut enricher = args.enrichment.enricher()?;
+    let recorded = [
+        ("environment", args.machine.env),
+        (live::CONTAINER_ENRICHMENT, enricher.is_some()),
+    ];
+    let enrichments: Vec<_> = recorded
+        .into_iter()
+        .filter(|(_, recorded)| *recorded)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let mut stores = store_names(Stores::new(), &config.recording.inputs)?;
+    stores.extend(config.stores().into_iter().map(String::from));
+    let offer = Offer {
+        enrichments: &enrichments,
+        stores,
+        recorder: String::new(),
+        architecture: std::env::consts::ARCH,
+    };
+    let mut chosen = chosen(args, offer)?;
+    let selected = args
+        .selection
+        .resolve(chosen.as_mut().map(|chosen| &mut chosen.engine))?;
+    config.sensor.events = selected.events;
+    config.sensor.required = selected.required;
+    if let Some(refusals) = refusals(args, chosen.as_ref()) {
+        return refusals;
+    }
+    let mut watch = Watch::new(args, chosen);
+    let enricher = enricher.as_mut().map(|enricher| enricher as &mut dyn Enricher);
+    let result = live::record(&config, enricher, &mut watch, stop);
+    let summary = watch.finish(result)?;
+    say(&told(&config, &summary))?;
+    Ok(Exit::Ok)
+}
+
+fn config(args: &Args) -> Result<Config, Failure> {
+    let ring_bytes = u32::try_from(args.machine.ring_size)
+        .ok()
+        .filter(|size| *size <= 1 << 30)
+        .ok_or_else(|| Failure::usage("--ring-size is at most 1GiB"))?;
+    let mut config = Config::new(args.recording()?);
+    config.sensor.ring_bytes = ring_bytes;
+    config.sensor.latency = args.machine.latency;
+    config.sensor.environment = args.machine.env;
+    config.window = args.machine.latency;
+    config.command.clone_from(&args.machine.command);
+    config.symbols = !args.machine.no_symbols;
+    Ok(config)
+}
+
+/// The recording in a paragraph.
+fn told(config: &Config, summary: &Summary) -> String {
+    let mut text = describe(&config.recording.path, summary, " (try a larger --ring-size)");
+    let unavailable: Vec<_> = summary
+        .reports
+        .iter()
+        .filter(|report| report.status == Status::Unavailable)
+        .map(|report| report.event)
+        .collect();
+    if !unavailable.is_empty() {
+        text.push_str(&format!(
+            " This kernel does not show {}: see tracee-cap doctor.",
+            unavailable.join(", ")
+        ));
+    }
+    if !config.command.is_empty() && !matches!(summary.ended, Ended::Command(_)) {
+        text.push_str(" The command was left running.");
+    }
+    text + &notes(summary)
+}
