@@ -24,4 +24,4 @@ mod sensor;
 pub mod syscalls;
 pub mod tasks;
 
-pub use sensor::{Config, Counters, Drained, Error, EventReport, Scope, Sensor, Status, probe};
+pub use sensor::{Config, Counters, Drained, Error, EventReport, Scope, Sensor, Status, probe, verdicts};

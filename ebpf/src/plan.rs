@@ -40,7 +40,28 @@ pub enum Attach {
     Kretprobe(&'static str),
 }
 
+/// Kinds of places, by what a kernel has to have for them: each kernel has the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Raw tracepoints.
+    Tracepoint,
+    /// Functions through breakpoints.
+    Breakpoint,
+    /// Functions through trampolines.
+    Trampoline,
+}
+
 impl Attach {
+    /// The kind.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::RawTracepoint(_) => Kind::Tracepoint,
+            Self::Kprobe(_) | Self::Kretprobe(_) => Kind::Breakpoint,
+            Self::Fentry(_) | Self::Fexit(_) => Kind::Trampoline,
+        }
+    }
+
     /// The kind and the place, such as `fentry security_file_open`.
     #[must_use]
     pub fn describe(self) -> String {
@@ -84,6 +105,12 @@ pub struct Hook {
 }
 
 impl Hook {
+    /// Whether its programs need no better kind of place than `best`.
+    #[must_use]
+    pub fn within(&self, best: Kind) -> bool {
+        self.programs.iter().all(|program| program.attach.kind() <= best)
+    }
+
     /// The places of its programs, such as `tracepoint sys_enter + tracepoint sys_exit`.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -161,6 +188,18 @@ pub fn all() -> impl Iterator<Item = EventPlan> {
         })
     });
     calls.chain(PLAN.iter().copied())
+}
+
+/// The programs of all plans, each once, in the order in which they are met.
+#[must_use]
+pub fn programs() -> Vec<Program> {
+    let mut programs = Vec::new();
+    for program in all().flat_map(|plan| plan.hooks).flat_map(|hook| hook.programs) {
+        if !programs.contains(program) {
+            programs.push(*program);
+        }
+    }
+    programs
 }
 
 #[cfg(test)]

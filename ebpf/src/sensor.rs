@@ -16,7 +16,7 @@ use crate::abi::{LANES, ParseError, Record, parse};
 use crate::clock::boot_ns;
 use crate::filters::{Compiled, Filters};
 use crate::kernel::{Capability, Facts, facts};
-use crate::plan::{self, Attach, Chosen, EventPlan, Hook, Program};
+use crate::plan::{self, Attach, Chosen, EventPlan, Hook, Kind, Program};
 use crate::syscalls::{CallPlan, CallPlans};
 use crate::tasks::{Task, read_iterator};
 
@@ -56,6 +56,10 @@ pub struct Config {
     pub latency: Duration,
     /// Whether executions carry their environment.
     pub environment: bool,
+    /// The best kind of hooks that may be used.
+    pub best: Kind,
+    /// Whether the verifier is to tell in detail why it refuses a program. That can take seconds.
+    pub verifier_log: bool,
 }
 
 impl Default for Config {
@@ -71,6 +75,8 @@ impl Default for Config {
             ring_bytes: 16 << 20,
             latency: Duration::from_millis(20),
             environment: false,
+            best: Kind::Trampoline,
+            verifier_log: false,
         }
     }
 }
@@ -228,6 +234,7 @@ impl Sensor {
         let mut loader = Loader {
             ebpf: &mut ebpf,
             btf: &btf,
+            best: config.best,
             attached: BTreeMap::new(),
             calls: CallPlans::new(),
         };
@@ -366,6 +373,26 @@ pub fn probe() -> Result<Vec<EventReport>, Error> {
     Ok(sensor.reports)
 }
 
+/// What the kernel says to each of `programs`: attaches them, and detaches them again. The result's `Err` is its reason.
+///
+/// # Errors
+/// As [`Sensor::load`].
+pub fn verdicts(config: &Config, programs: &[Program]) -> Result<Vec<Result<(), String>>, Error> {
+    let facts = facts();
+    check(&facts)?;
+    let plans: Vec<_> = plan::all().collect();
+    let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
+    let mut ebpf = load_object(config, &plans, &config.filters.compile(), &facts, &btf)?;
+    let mut loader = Loader {
+        ebpf: &mut ebpf,
+        btf: &btf,
+        best: config.best,
+        attached: BTreeMap::new(),
+        calls: CallPlans::new(),
+    };
+    Ok(programs.iter().map(|program| loader.attach(program)).collect())
+}
+
 fn check(facts: &Facts) -> Result<(), Error> {
     if facts.machine != "x86_64" {
         return Err(Error::Machine(facts.machine.clone()));
@@ -427,7 +454,11 @@ fn load_object(
     filters.set(&mut loader);
     loader
         .btf(Some(btf))
-        .verifier_log_level(VerifierLogLevel::DISABLE)
+        .verifier_log_level(if config.verifier_log {
+            VerifierLogLevel::DEBUG
+        } else {
+            VerifierLogLevel::DISABLE
+        })
         .map_max_entries("ring", ring_bytes)
         .override_global("self_tgid", &self_tgid, true)
         .override_global("scoped", &scoped, true)
@@ -478,6 +509,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 struct Loader<'a> {
     ebpf: &'a mut Ebpf,
     btf: &'a Btf,
+    best: Kind,
     /// Programs that have been tried.
     attached: BTreeMap<&'static str, Result<(), String>>,
     /// What the programs at the entry and the return of system calls are to do.
@@ -487,7 +519,8 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn event(&mut self, plan: &EventPlan) -> EventReport {
         let mut refused = Vec::new();
-        for hook in plan.hooks {
+        let best = self.best;
+        for hook in plan.hooks.iter().filter(|hook| hook.within(best)) {
             match self.hook(hook) {
                 Ok(()) => {
                     match hook.derived {

@@ -35,7 +35,7 @@ INLINE void put_kernel_block(struct scratch *s, u32 tag, const void *from, u32 s
 	if (size > room)
 		size = room;
 	if (size) {
-		u64 last = (size - 1) & (room - 1);
+		u64 last = masked(size - 1, room - 1);
 		if (!bpf_probe_read_kernel(s->body + at, last + 1, from))
 			LEN(s) = at + last + 1;
 	}
@@ -108,7 +108,7 @@ GLOBAL int put_path_at(u32 slot, u32 field, s32 dirfd, u64 path)
 GLOBAL int put_user_strings(u32 slot, u32 field, u64 from)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-	if (!s || !open_chunk(s, ARGS_MAX))
+	if (!s || !open_chunk(s, ARGS_MAX + PATH_MAX))
 		return 0;
 	u16 flags = FLAG_TRUNCATED;
 	for (u32 i = 0; i < MAX_STRINGS; i++) {
@@ -122,7 +122,7 @@ GLOBAL int put_user_strings(u32 slot, u32 field, u64 from)
 			break;
 		}
 		u64 at = LEN(s);
-		if (at > BODY_SIZE - PATH_MAX || at - START(s) > ARGS_MAX - PATH_MAX)
+		if (at > BODY_SIZE - PATH_MAX || at - START(s) > ARGS_MAX)
 			break;
 		long n = bpf_probe_read_user_str(s->body + at, PATH_MAX, (void *)string);
 		if (n <= 0) {
@@ -144,7 +144,7 @@ GLOBAL int put_user_bytes(u32 slot, u32 tag, u64 from, u32 size)
 	u64 at = LEN(s);
 	if (at > BODY_SIZE - 128)
 		return 0;
-	u64 last = (size - 1) & 127;
+	u64 last = masked(size - 1, 127);
 	u32 failed = bpf_probe_read_user(s->body + at, last + 1, (void *)from) != 0;
 	if (!failed)
 		LEN(s) = at + last + 1;

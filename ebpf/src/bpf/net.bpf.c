@@ -19,7 +19,7 @@ INLINE int put_address(struct scratch *s, const void *address, u32 size, int use
 	u64 at = LEN(s);
 	if (at > BODY_SIZE - ADDRESS_MAX || size == 0)
 		return 0;
-	u64 last = (size - 1) & (ADDRESS_MAX - 1);
+	u64 last = masked(size - 1, ADDRESS_MAX - 1);
 	long failed = user ? bpf_probe_read_user(s->body + at, last + 1, address) : bpf_probe_read_kernel(s->body + at, last + 1, address);
 	if (!failed)
 		LEN(s) = at + last + 1;

@@ -242,7 +242,7 @@ GLOBAL int put_user_block(u32 slot, u32 tag, u64 from, u64 to)
 	if (at > BODY_SIZE - ARGS_MAX)
 		return 0;
 	/* In this form every verifier sees that the size is neither 0 nor too large. */
-	u64 last = (size - 1) & (ARGS_MAX - 1);
+	u64 last = masked(size - 1, ARGS_MAX - 1);
 	if (bpf_probe_read_user(s->body + at, last + 1, (const void *)from))
 		flags |= FLAG_UNREADABLE;
 	else
@@ -257,7 +257,7 @@ GLOBAL int put_path(u32 slot, u32 tag, u64 mnt, u64 dentry)
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
 	if (!s)
 		return 0;
-	if (!open_chunk(s, PATH_MAX)) {
+	if (!open_chunk(s, PATH_MAX + NAME_MAX)) {
 		empty_chunk(s, tag, FLAG_TRUNCATED);
 		return 0;
 	}
@@ -282,7 +282,7 @@ GLOBAL int put_path(u32 slot, u32 tag, u64 mnt, u64 dentry)
 		struct dentry *parent = R(d, d_parent);
 		const unsigned char *name = R(d, d_name.name);
 		u64 at = LEN(s);
-		if (at > BODY_SIZE - NAME_MAX || at - START(s) > PATH_MAX - NAME_MAX)
+		if (at > BODY_SIZE - NAME_MAX || at - START(s) > PATH_MAX)
 			break;
 		long n = bpf_probe_read_kernel_str(s->body + at, NAME_MAX, name);
 		if (n <= 0) {

@@ -50,6 +50,13 @@ static long (*bpf_find_vma)(void *task, u64 addr, void *callback, void *context,
 
 enum { RB_NO_WAKEUP = 1, RB_FORCE_WAKEUP = 2, RB_AVAILABLE_BYTES = 0 };
 
+/* `value & mask`, even where the compiler knows that the mask takes nothing away and the verifier does not. */
+INLINE u64 masked(u64 value, u64 mask)
+{
+	asm volatile("" : "+r"(value));
+	return value & mask;
+}
+
 /* ---- CO-RE ---- */
 #define CORE __attribute__((preserve_access_index))
 #define field_exists(f) __builtin_preserve_field_info(f, 2)

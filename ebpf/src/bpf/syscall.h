@@ -154,7 +154,7 @@ INLINE void read_call(struct call *call, struct pt_regs *regs, s32 nr)
 INLINE void current_call(struct call *call)
 {
 	struct task_struct *task = current_task();
-	call->nr = NR_none;
+	*call = (struct call){ .nr = NR_none };
 	if (R(task, flags) & PF_KTHREAD)
 		return;
 	struct pt_regs *regs = user_regs(task);
