@@ -9,6 +9,9 @@ use ebpf::plan::{Attach, Kind, Program};
 /// Names the only program to look at, with all that the verifier says to it.
 const VERIFIER: &str = "TRACEE_CAP_VERIFIER";
 
+/// Programs that look for an area of memory.
+const FIND_AREAS: [&str; 2] = ["on_exec_with_loader", "on_mprotect_of_area"];
+
 /// Where the running kernel lets programs be attached.
 struct Places {
     functions: HashSet<String>,
@@ -32,8 +35,8 @@ impl Places {
     }
 
     fn has(&self, program: &Program) -> bool {
-        // The helper that finds the loader came with Linux 5.17.
-        if program.name == "on_exec_with_loader" && !self.functions.contains("bpf_find_vma") {
+        // They call a helper that came with Linux 5.17.
+        if FIND_AREAS.contains(&program.name) && !self.functions.contains("bpf_find_vma") {
             return false;
         }
         match program.attach {
