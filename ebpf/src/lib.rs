@@ -24,4 +24,6 @@ mod sensor;
 pub mod syscalls;
 pub mod tasks;
 
-pub use sensor::{Config, Counters, Drained, Error, EventReport, Scope, Sensor, Status, probe, verdicts};
+pub use sensor::{
+    Config, Counters, Drained, Error, EventReport, ProgramCost, Scope, Sensor, Status, probe, verdicts,
+};

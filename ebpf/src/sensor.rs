@@ -178,6 +178,17 @@ pub struct Counters {
     pub scope_full: u64,
 }
 
+/// What a program has cost so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramCost {
+    /// The program's name in the object, cut to 15 bytes.
+    pub name: String,
+    /// How often it ran.
+    pub runs: u64,
+    /// How long it ran in all.
+    pub time: Duration,
+}
+
 /// What a look into the ring buffer gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drained {
@@ -328,6 +339,24 @@ impl Sensor {
     /// Detaches the programs. What is in the ring buffer can still be drained; the counters are final.
     pub fn stop(&mut self) {
         self.loaded = None;
+    }
+
+    /// What each attached program has cost, as far as the kernel counts it: with `kernel.bpf_stats_enabled`, or while somebody asks it to.
+    /// Nothing once the sensor is stopped.
+    #[must_use]
+    pub fn costs(&self) -> Vec<ProgramCost> {
+        let programs = self.loaded.iter().flat_map(Ebpf::programs);
+        let mut costs: Vec<_> = programs
+            .filter_map(|(_, program)| program.info().ok())
+            .filter(|info| info.run_count() > 0)
+            .map(|info| ProgramCost {
+                name: info.name_as_str().unwrap_or_default().to_owned(),
+                runs: info.run_count(),
+                time: info.run_time(),
+            })
+            .collect();
+        costs.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        costs
     }
 
     /// What the programs have counted.

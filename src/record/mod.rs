@@ -101,6 +101,11 @@ fn describe(path: &Path, summary: &Summary, advice: &str) -> String {
         0 => "; nothing was lost.".to_owned(),
         lost => format!("; {lost} of {} were lost{advice}.", progress.received),
     });
+    let cpu = summary.cpu.as_secs_f64();
+    text.push_str(&format!(
+        " Recording took {cpu:.1} s of CPU time ({:.0} % of one CPU).",
+        100.0 * cpu / summary.elapsed.as_secs_f64().max(0.001)
+    ));
     text
 }
 

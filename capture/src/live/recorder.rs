@@ -10,7 +10,7 @@ use detectors_stores::rows::Row as _;
 use ebpf::clock::{BootOffset, boot_ns};
 use ebpf::kernel::facts;
 use ebpf::order::Orderer;
-use ebpf::{Scope, Sensor};
+use ebpf::{ProgramCost, Scope, Sensor};
 
 use super::command::{RunningCommand, WaitingCommand};
 use super::containers::Containers;
@@ -42,6 +42,7 @@ pub fn record<'a>(
     let summary = session.run(&mut recorder, stop)?;
     Ok(Summary {
         reports: recorder.sensor.reports().to_vec(),
+        programs: recorder.programs,
         ..summary
     })
 }
@@ -60,6 +61,8 @@ struct Recorder<'a> {
     last_time: u64,
     /// When the sensor stopped, ns since boot.
     stopped: u64,
+    /// What its programs had cost by then.
+    programs: Vec<ProgramCost>,
 }
 
 impl<'a> Recorder<'a> {
@@ -128,6 +131,7 @@ impl<'a> Recorder<'a> {
             command: None,
             checkpoints: Vec::new(),
             stopped: 0,
+            programs: Vec::new(),
         };
         recorder.tell_containers(&mut session)?;
         recorder.ask();
@@ -299,6 +303,7 @@ impl Source for Recorder<'_> {
     }
 
     fn stop(&mut self) -> Result<(), LiveError> {
+        self.programs = self.sensor.costs();
         self.sensor.stop();
         self.stopped = boot_ns();
         loop {

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use detectors_api::event::EventBatch;
 use detectors_api::stores::Store;
 use detectors_stores::{Input, Stores};
-use ebpf::EventReport;
+use ebpf::{EventReport, ProgramCost};
 
 #[cfg(doc)]
 use super::record;
@@ -210,6 +210,10 @@ pub struct Summary {
     pub manifest: Manifest,
     /// How each event was got; empty without a sensor.
     pub reports: Vec<EventReport>,
+    /// What the sensor's programs cost, where the kernel counts it.
+    pub programs: Vec<ProgramCost>,
+    /// CPU time that this process took meanwhile.
+    pub cpu: Duration,
     /// What else the user should know, in sentences.
     pub warnings: Vec<String>,
     /// How long it took.

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use detectors_stores::Input;
+use nix::sys::resource::{UsageWho, getrusage};
 
 use super::recording::{Ended, LiveError, Observer, Progress, Recording, Stop, Summary};
 use crate::manifest::{Header, Manifest};
@@ -45,6 +46,8 @@ pub(super) struct Session<'a> {
     /// What the user should know at the end, in sentences.
     pub(super) warnings: Vec<String>,
     begun: Instant,
+    /// What this process had used by then.
+    cpu: Duration,
     flushed: Instant,
     progress: Progress,
 }
@@ -68,6 +71,7 @@ impl<'a> Session<'a> {
             pending_bytes: 0,
             warnings: Vec::new(),
             begun: Instant::now(),
+            cpu: cpu_time(),
             flushed: Instant::now(),
             progress: Progress::default(),
         })
@@ -110,6 +114,8 @@ impl<'a> Session<'a> {
             progress,
             manifest,
             reports: Vec::new(),
+            programs: Vec::new(),
+            cpu: cpu_time().saturating_sub(self.cpu),
             warnings: self.warnings,
             elapsed: self.begun.elapsed(),
         })
@@ -156,6 +162,23 @@ impl<'a> Session<'a> {
             None
         }
     }
+}
+
+/// CPU time that this process has used.
+fn cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    [usage.user_time(), usage.system_time()]
+        .into_iter()
+        .map(|time| {
+            let micros = time
+                .tv_sec()
+                .saturating_mul(1_000_000)
+                .saturating_add(time.tv_usec());
+            Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+        })
+        .sum()
 }
 
 fn totals(manifest: &Manifest) -> Progress {

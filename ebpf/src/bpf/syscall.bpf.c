@@ -219,6 +219,7 @@ int on_sys_exit(u64 *ctx)
 	}
 	if (ret < 0 && derived & DERIVE_EXEC_FAILED)
 		exec_failed(&call);
+	mount_returned(&call, ret, derived);
 	if (ret >= 0) {
 		path_call_returned(&call, derived);
 		socket_call_returned(&call, ret, derived);

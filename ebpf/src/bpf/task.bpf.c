@@ -301,6 +301,15 @@ INLINE void mounted(struct call *call)
 	end(s);
 }
 
+#define EFAULT 14
+
+/* A mount that fails has mostly come by the check, and tells what was tried. */
+INLINE void mount_returned(struct call *call, s64 ret, u64 derived)
+{
+	if (derived & DERIVE_MOUNT && call->nr == NR_mount && ret != -EFAULT)
+		mounted(call);
+}
+
 /* ---- what calls that have succeeded show ---- */
 
 INLINE void task_call_returned(struct call *call, u64 derived)
@@ -324,8 +333,6 @@ INLINE void task_call_returned(struct call *call, u64 derived)
 	}
 	if (derived & DERIVE_PRCTL && call->nr == NR_prctl)
 		prctl_called(call->args);
-	if (derived & DERIVE_MOUNT && call->nr == NR_mount)
-		mounted(call);
 	if (derived & DERIVE_RLIMIT && call->nr == NR_setrlimit) {
 		u64 limits[2] = {};
 		if (!bpf_probe_read_user(limits, sizeof(limits), (void *)call->args[1]))

@@ -241,7 +241,15 @@ pub(super) const PLAN: &[EventPlan] = &[
         hooks: &[
             complete(fentry!("mount_hook" at "security_sb_mount")),
             complete(kprobe!("mount_hook" at "security_sb_mount")),
-            returned(MOUNT, &["mount"], &[UNRESOLVED, FAILED, RETURN_TIME]),
+            returned(
+                MOUNT,
+                &["mount"],
+                &[
+                    UNRESOLVED,
+                    RETURN_TIME,
+                    "mounts on places that do not exist are told, too",
+                ],
+            ),
         ],
     },
     EventPlan {
