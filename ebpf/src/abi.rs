@@ -6,8 +6,10 @@
 use std::mem::{offset_of, size_of};
 
 mod fields;
+mod packet;
 
 pub use fields::{Credentials, Event, RawValue};
+pub use packet::{Packet, PacketEvent};
 
 /// Version of the ABI. Programs and parser come from one build; a difference means that memory was corrupted.
 pub const VERSION: u16 = 1;
@@ -43,6 +45,7 @@ plain!(
     Credentials = 80,
     EventFixed = 8,
     CgroupFixed = 32,
+    PacketFixed = 16,
     ChunkHead = 8
 );
 const _: () = assert!(offset_of!(Header, cpu) == 56 && offset_of!(Header, comm) == 112);
@@ -302,6 +305,15 @@ struct CgroupFixed {
     comm: [u8; 16],
 }
 
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct PacketFixed {
+    events: u32,
+    leaving: u32,
+    net_ns: u32,
+    len: u32,
+}
+
 /// A control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
@@ -345,6 +357,8 @@ pub enum Body {
     CgroupAttach(CgroupAttach),
     /// An event whose fields are told one by one.
     Event(Event),
+    /// A packet comes or goes.
+    Packet(Packet),
     /// A task of the list of live tasks.
     Task,
 }
@@ -445,6 +459,16 @@ pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
             Body::Event(Event {
                 event: i32::try_from(fixed.event).map_err(|_| ParseError::Event(fixed.event))?,
                 fields: fields::read(input)?,
+            })
+        }
+        13 => {
+            let fixed: PacketFixed = input.take("packet payload")?;
+            Body::Packet(Packet {
+                events: fixed.events,
+                leaving: fixed.leaving != 0,
+                net_ns: fixed.net_ns,
+                len: fixed.len,
+                bytes: input.bytes.to_vec(),
             })
         }
         kind => return Err(ParseError::Kind(kind)),

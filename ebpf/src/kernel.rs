@@ -1,6 +1,6 @@
 //! What this kernel is and what this process may do on it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use serde::Serialize;
@@ -78,6 +78,23 @@ pub fn facts() -> Facts {
     }
 }
 
+/// The root directory of the cgroup v2 hierarchy, wherever it is mounted, or why it cannot be opened.
+pub(crate) fn unified_hierarchy() -> Result<File, String> {
+    let mounts =
+        fs::read_to_string("/proc/self/mounts").map_err(|error| format!("/proc/self/mounts: {error}"))?;
+    let place = cgroup2_mount(&mounts).ok_or("no cgroup v2 file system is mounted")?;
+    File::open(place).map_err(|error| format!("{place}: {error}"))
+}
+
+/// Where cgroup v2 is mounted, by the text of a list of mounts.
+fn cgroup2_mount(mounts: &str) -> Option<&str> {
+    mounts.lines().find_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let place = words.next()?;
+        (words.next() == Some("cgroup2")).then_some(place)
+    })
+}
+
 fn lockdown() -> String {
     fs::read_to_string("/sys/kernel/security/lockdown")
         .ok()
@@ -135,6 +152,11 @@ mod tests {
     fn words_and_masks_are_read() {
         assert!(has_cpuset_v1("#subsys_name\thierarchy\ncpuset\t3\t1\t1\n"));
         assert!(!has_cpuset_v1("cpuset\t0\t1\t1\ncpu\t1\t1\t1\n") && !has_cpuset_v1(""));
+        assert_eq!(
+            cgroup2_mount("proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"),
+            Some("/sys/fs/cgroup/unified")
+        );
+        assert_eq!(cgroup2_mount("cgroup2 /sys/fs/cgroup/cpu cgroup rw 0 0\n"), None);
         assert_eq!(chosen("none [integrity] confidentiality\n"), Some("integrity"));
         assert_eq!(chosen("none\n"), None);
         assert_eq!(

@@ -13,6 +13,7 @@ use crate::syscalls::{Told, calls, told};
 
 mod derive;
 mod memory;
+mod packets;
 mod table;
 mod way;
 
@@ -20,7 +21,7 @@ use way::{SYS_ENTER, SYS_EXIT};
 
 /// The plans of all events that the sensor knows beside system calls, in catalogue order.
 pub static PLAN: LazyLock<Vec<EventPlan>> = LazyLock::new(|| {
-    let mut plans = [table::PLAN, memory::PLAN].concat();
+    let mut plans = [table::PLAN, memory::PLAN, packets::PLAN].concat();
     plans.sort_by_key(|plan| catalogue().get(plan.event).map(|event| event.internal_id_amd64));
     plans
 });
@@ -38,12 +39,20 @@ pub enum Attach {
     Kprobe(&'static str),
     /// The return of a kernel function, through a breakpoint.
     Kretprobe(&'static str),
+    /// Packets that sockets receive, in the root of the cgroup v2 hierarchy.
+    Ingress,
+    /// Packets that sockets send, there.
+    Egress,
+    /// The making of internet sockets, there.
+    SocketMade,
+    /// Not attached, but run once: over the open files of all tasks.
+    OpenFiles,
 }
 
 /// Kinds of places, by what a kernel has to have for them: each kernel has the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Raw tracepoints.
+    /// Raw tracepoints, control groups, iterators.
     Tracepoint,
     /// Functions through breakpoints.
     Breakpoint,
@@ -56,7 +65,9 @@ impl Attach {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::RawTracepoint(_) => Kind::Tracepoint,
+            Self::RawTracepoint(_) | Self::Ingress | Self::Egress | Self::SocketMade | Self::OpenFiles => {
+                Kind::Tracepoint
+            }
             Self::Kprobe(_) | Self::Kretprobe(_) => Kind::Breakpoint,
             Self::Fentry(_) | Self::Fexit(_) => Kind::Trampoline,
         }
@@ -71,6 +82,10 @@ impl Attach {
             Self::Fexit(name) => format!("fexit {name}"),
             Self::Kprobe(name) => format!("kprobe {name}"),
             Self::Kretprobe(name) => format!("kretprobe {name}"),
+            Self::Ingress => "cgroup_skb ingress".to_owned(),
+            Self::Egress => "cgroup_skb egress".to_owned(),
+            Self::SocketMade => "cgroup sock_create".to_owned(),
+            Self::OpenFiles => "iterator task_file".to_owned(),
         }
     }
 }
@@ -227,17 +242,13 @@ mod tests {
     fn derived_events_come_from_calls() {
         let derived = PLAN
             .iter()
-            .flat_map(|plan| plan.hooks.iter().map(|hook| (plan.event, hook)))
-            .filter_map(|(event, hook)| Some((event, hook.derived?)));
+            .flat_map(|plan| plan.hooks)
+            .filter_map(|hook| hook.derived);
         let mut bits = BTreeMap::new();
-        for (event, derived) in derived {
+        for derived in derived {
             assert_eq!(derived.bit.count_ones(), 1);
-            let owner = bits.insert(derived.bit, event);
-            assert!(
-                owner.is_none_or(|owner| owner == event),
-                "bit {:x} is used twice",
-                derived.bit
-            );
+            let calls = bits.entry(derived.bit).or_insert(derived.calls);
+            assert_eq!(*calls, derived.calls, "bit {:x} means two things", derived.bit);
             for call in derived.calls {
                 let class = catalogue().get(call).map(|call| call.class);
                 assert_eq!(class, Some(EventClass::Syscall), "{call}");

@@ -2,23 +2,27 @@
 
 use std::array;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{FEntry, FExit, KProbe, RawTracePoint};
+use aya::programs::{
+    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, FExit, KProbe, ProgramError,
+    RawTracePoint,
+};
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
 use detectors_api::catalogue::catalogue;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use crate::abi::{LANES, ParseError, Record, parse};
+use crate::abi::{LANES, PacketEvent, ParseError, Record, parse};
 use crate::clock::boot_ns;
 use crate::filters::{Compiled, Filters};
-use crate::kernel::{Capability, Facts, facts};
+use crate::kernel::{Capability, Facts, facts, unified_hierarchy};
 use crate::plan::{self, Attach, Chosen, EventPlan, Hook, Kind, Program};
 use crate::syscalls::{CallPlan, CallPlans};
-use crate::tasks::{Task, read_iterator};
+use crate::tasks::{Task, read_iterator, run_iterator};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
 
@@ -246,6 +250,7 @@ impl Sensor {
             ebpf: &mut ebpf,
             btf: &btf,
             best: config.best,
+            hierarchy: unified_hierarchy(),
             attached: BTreeMap::new(),
             calls: CallPlans::new(),
         };
@@ -416,6 +421,7 @@ pub fn verdicts(config: &Config, programs: &[Program]) -> Result<Vec<Result<(), 
         ebpf: &mut ebpf,
         btf: &btf,
         best: config.best,
+        hierarchy: unified_hierarchy(),
         attached: BTreeMap::new(),
         calls: CallPlans::new(),
     };
@@ -468,6 +474,10 @@ fn load_object(
             *place = 1;
         }
     }
+    let packets = PacketEvent::ALL
+        .into_iter()
+        .filter(|event| plans.iter().any(|plan| plan.event == event.name()));
+    let packets_wanted = packets.fold(0, |bits, event| bits | event.bit());
     let ring_bytes = config
         .ring_bytes
         .max(MIN_RING)
@@ -495,6 +505,7 @@ fn load_object(
         .override_global("cgroup_v1", &cgroup_v1, true)
         .override_global("wake_bytes", &wake_bytes, true)
         .override_global("wanted", &wanted[..], true)
+        .override_global("packets_wanted", &packets_wanted, true)
         .load(OBJECT)
         .map_err(|error| Error::Object(with_causes(&error)))
 }
@@ -539,6 +550,8 @@ struct Loader<'a> {
     ebpf: &'a mut Ebpf,
     btf: &'a Btf,
     best: Kind,
+    /// The root of the cgroup v2 hierarchy, or why there is none.
+    hierarchy: Result<File, String>,
     /// Programs that have been tried.
     attached: BTreeMap<&'static str, Result<(), String>>,
     /// What the programs at the entry and the return of system calls are to do.
@@ -597,6 +610,7 @@ impl Loader<'_> {
             .ebpf
             .program_mut(program.name)
             .ok_or_else(|| format!("the object has no program {}", program.name))?;
+        let hierarchy = self.hierarchy.as_ref().map_err(String::clone);
         let attached = match program.attach {
             Attach::RawTracepoint(tracepoint) => <&mut RawTracePoint>::try_from(found)
                 .and_then(|found| found.load().and_then(|()| found.attach(tracepoint)).map(drop)),
@@ -615,7 +629,30 @@ impl Loader<'_> {
             // Which of both it is, the object says.
             Attach::Kprobe(function) | Attach::Kretprobe(function) => <&mut KProbe>::try_from(found)
                 .and_then(|found| found.load().and_then(|()| found.attach(function, 0)).map(drop)),
+            Attach::Ingress => attach_to_packets(found, hierarchy?, CgroupSkbAttachType::Ingress),
+            Attach::Egress => attach_to_packets(found, hierarchy?, CgroupSkbAttachType::Egress),
+            Attach::SocketMade => {
+                let hierarchy = hierarchy?;
+                <&mut CgroupSock>::try_from(found).and_then(|found| {
+                    found.load()?;
+                    found.attach(hierarchy, CgroupAttachMode::Single).map(drop)
+                })
+            }
+            Attach::OpenFiles => return run_iterator(found, "task_file", self.btf).map(drop),
         };
         attached.map_err(|error| with_causes(&error))
     }
+}
+
+/// Attached through a link, a program leaves room for others, whatever the mode.
+fn attach_to_packets(
+    program: &mut aya::programs::Program,
+    hierarchy: &File,
+    direction: CgroupSkbAttachType,
+) -> Result<(), ProgramError> {
+    let program = <&mut CgroupSkb>::try_from(program)?;
+    program.load()?;
+    program
+        .attach(hierarchy, direction, CgroupAttachMode::Single)
+        .map(drop)
 }

@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use aya::programs::Iter;
+use aya::programs::{Iter, Program};
 use aya::{Btf, Ebpf};
 
 use crate::abi::{Body, parse};
@@ -48,6 +48,22 @@ pub struct Task {
     pub coarse: bool,
 }
 
+/// Runs an iterator of the given kind to its end: what it writes, or why it cannot be run.
+pub(crate) fn run_iterator(program: &mut Program, kind: &str, btf: &Btf) -> Result<Vec<u8>, String> {
+    let iterator = <&mut Iter>::try_from(program).map_err(|error| with_causes(&error))?;
+    let mut bytes = Vec::new();
+    iterator
+        .load(kind, btf)
+        .and_then(|()| iterator.attach())
+        .and_then(|link| iterator.take_link(link))
+        .map_err(|error| with_causes(&error))?
+        .into_file()
+        .map_err(|error| with_causes(&error))?
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
 pub(crate) fn read_iterator(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<Task>, Error> {
     const NAME: &str = "list_tasks";
     let refused = |reason: String| Error::Map {
@@ -55,19 +71,7 @@ pub(crate) fn read_iterator(ebpf: &mut Ebpf, btf: &Btf) -> Result<Vec<Task>, Err
         reason,
     };
     let program = ebpf.program_mut(NAME).ok_or(Error::Missing(NAME))?;
-    let iterator: &mut Iter = program
-        .try_into()
-        .map_err(|error: aya::programs::ProgramError| refused(with_causes(&error)))?;
-    let mut bytes = Vec::new();
-    iterator
-        .load("task", btf)
-        .and_then(|()| iterator.attach())
-        .and_then(|link| iterator.take_link(link))
-        .map_err(|error| refused(with_causes(&error)))?
-        .into_file()
-        .map_err(|error| refused(with_causes(&error)))?
-        .read_to_end(&mut bytes)
-        .map_err(|error| refused(error.to_string()))?;
+    let bytes = run_iterator(program, "task", btf).map_err(refused)?;
     let mut tasks = Vec::new();
     for bytes in bytes.chunks(size_of::<crate::abi::Header>()) {
         let record = parse(bytes)?;

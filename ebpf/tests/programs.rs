@@ -17,6 +17,7 @@ struct Places {
     functions: HashSet<String>,
     breakpoints: bool,
     trampolines: bool,
+    control_groups: bool,
 }
 
 impl Places {
@@ -30,6 +31,10 @@ impl Places {
                 .map(ToOwned::to_owned)
                 .collect(),
             breakpoints: Path::new("/sys/bus/event_source/devices/kprobe/type").exists(),
+            control_groups: std::fs::read_to_string("/proc/self/mounts")
+                .expect("procfs is mounted")
+                .lines()
+                .any(|line| line.split(' ').nth(2) == Some("cgroup2")),
             trampolines: taken.any(|attach| attach.kind() == Kind::Trampoline),
         }
     }
@@ -46,6 +51,8 @@ impl Places {
             Attach::Kprobe(name) | Attach::Kretprobe(name) => {
                 self.breakpoints && self.functions.contains(name)
             }
+            Attach::Ingress | Attach::Egress | Attach::SocketMade => self.control_groups,
+            Attach::OpenFiles => true,
         }
     }
 }

@@ -7,24 +7,24 @@ use detectors_api::entity::entity_id;
 use detectors_api::event::{KernelContext, RecordedEvent, timestamp_from_ns};
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
-use ebpf::abi::{Body, Cgroup, CgroupAttach, Exec, Exit, Fork, Header, Open, Record, Socket};
+use ebpf::abi::{Body, Cgroup, CgroupAttach, Exec, Exit, Fork, Header, Open, Packet, Record, Socket};
 use ebpf::clock::BootOffset;
 use ebpf::syscalls;
 use ebpf::tasks::Task;
 
 use super::containers::Containers;
+use super::packets::{Fields, Packets};
 use super::processes::Processes;
 use super::{address, container_events, fields};
 
 const S_IFMT: u32 = 0o170_000;
-
-type Fields = Vec<(&'static str, Value)>;
 
 /// Makes events of records, which must come in order.
 #[derive(Debug)]
 pub(super) struct Converter {
     offset: BootOffset,
     processes: Processes,
+    packets: Packets,
     pub(super) containers: Containers,
     /// Events that are made here, of others, and wanted.
     derived: BTreeSet<&'static str>,
@@ -47,6 +47,7 @@ impl Converter {
                 .collect(),
             offset,
             processes: Processes::of(tasks),
+            packets: Packets,
             containers,
         }
     }
@@ -88,7 +89,10 @@ impl Converter {
             self.processes.follow(record);
             self.start_container(&record.head);
         }
-        let mut events: Vec<_> = self.event(record).into_iter().collect();
+        let mut events = match &record.body {
+            Body::Packet(packet) => self.packet(&record.head, packet),
+            _ => self.event(record).into_iter().collect(),
+        };
         events.extend(self.container_event(record));
         if !exec {
             self.processes.follow(record);
@@ -118,17 +122,20 @@ impl Converter {
             Body::CgroupMkdir(cgroup) => ("cgroup_mkdir", cgroup_fields(cgroup)),
             Body::CgroupRmdir(cgroup) => ("cgroup_rmdir", cgroup_fields(cgroup)),
             Body::CgroupAttach(attach) => ("cgroup_attach_task", attach_fields(attach)),
-            Body::Event(_) | Body::Task => return None,
+            Body::Event(_) | Body::Packet(_) | Body::Task => return None,
         };
         let killed = matches!(&record.body, Body::Exit(exit) if exit.signal() != 0);
-        let data = fields
-            .into_iter()
-            .map(|(name, value)| proto::EventValue {
-                name: name.to_owned(),
-                value: Some(value),
+        Some(self.recorded(&record.head, catalogue().get(name)?, data(fields), !killed))
+    }
+
+    fn packet(&mut self, head: &Header, packet: &Packet) -> Vec<RecordedEvent> {
+        let events = self.packets.events(packet).into_iter();
+        events
+            .filter_map(|(event, fields)| {
+                let definition = catalogue().get(event.name())?;
+                Some(self.recorded(head, definition, data(fields), true))
             })
-            .collect();
-        Some(self.recorded(&record.head, catalogue().get(name)?, data, !killed))
+            .collect()
     }
 
     /// An event with the context that its record's header tells; `in_call`: whether the system call there is its own.
@@ -145,7 +152,8 @@ impl Converter {
             id: definition.id,
             name: definition.name.to_owned(),
             workload: Some(proto::Workload {
-                process: Some(self.process(head, in_call)),
+                // Nobody is process 0: the owner of a packet is not known.
+                process: (head.pid != 0).then(|| self.process(head, in_call)),
                 container,
                 k8s: k8s.flatten(),
             }),
@@ -156,10 +164,10 @@ impl Converter {
             event,
             kernel: KernelContext {
                 processor: Some(head.cpu),
-                cgroup_id: Some(head.cgroup_id),
-                mount_ns: Some(head.mnt_ns),
-                pid_ns: Some(head.pid_ns),
-                host_name: Some(head.node()),
+                cgroup_id: Some(head.cgroup_id).filter(|id| *id != 0),
+                mount_ns: Some(head.mnt_ns).filter(|_| head.pid != 0),
+                pid_ns: Some(head.pid_ns).filter(|_| head.pid != 0),
+                host_name: Some(head.node()).filter(|_| head.pid != 0),
             },
             unmapped: None,
         }
@@ -254,6 +262,14 @@ fn recorder() -> proto::Process {
         host_pid: Some(pid),
         ..proto::Process::default()
     }
+}
+
+fn data(fields: Fields) -> Vec<proto::EventValue> {
+    let value = |(name, value): (&str, _)| proto::EventValue {
+        name: name.to_owned(),
+        value: Some(value),
+    };
+    fields.into_iter().map(value).collect()
 }
 
 fn text(value: &str) -> Value {

@@ -154,14 +154,25 @@ struct linux_binprm {
 struct in6_addr {
 	u8 bytes[16];
 };
+typedef struct {
+	s64 counter;
+} atomic64_t;
+typedef struct {
+	struct net *net;
+} possible_net_t;
 struct sock_common {
 	u32 skc_daddr, skc_rcv_saddr;
 	u16 skc_dport, skc_num;
 	u16 skc_family;
+	u8 skc_state;
+	possible_net_t skc_net;
+	atomic64_t skc_cookie;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 } CORE;
+struct socket;
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 } CORE;
 struct sockaddr_un {
 	u16 sun_family;
@@ -177,6 +188,10 @@ struct unix_sock {
 struct socket {
 	short type;
 	struct sock *sk;
+} CORE;
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 } CORE;
 
 typedef struct {
@@ -230,3 +245,16 @@ struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 } CORE;
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
+} CORE;
+
+/* What a program sees of a packet. The kernel's interface: not relocated. */
+struct __sk_buff {
+	u32 len, others[41];
+	u64 sk;
+};
+_Static_assert(__builtin_offsetof(struct __sk_buff, sk) == 168, "the kernel's interface");

@@ -1,8 +1,8 @@
 /* Sockets: made, bound, listening, connected, accepted, given options; at the security hooks and as calls show them. */
 #include "fields.h"
+#include "owner.h"
 #include "syscall.h"
 
-enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5 };
 #define ADDRESS_MAX 128 /* sizeof(struct sockaddr_storage) */
 
@@ -239,16 +239,6 @@ INLINE void accepted(struct socket *listener, struct socket *socket, s64 fd)
 	end(s);
 }
 
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
-
-INLINE struct socket *socket_of(struct file *file)
-{
-	if (!file || (R(R(file, f_inode), i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	return R(file, private_data);
-}
-
 /* A call on sockets that has succeeded. */
 INLINE void socket_call_returned(struct call *call, s64 ret, u64 derived)
 {
@@ -287,9 +277,11 @@ INLINE void socket_call_returned(struct call *call, s64 ret, u64 derived)
 			return;
 		if (derived & DERIVE_ACCEPT)
 			accepting(socket, fd);
-		if (derived & DERIVE_ACCEPTED) {
+		if (derived & (DERIVE_ACCEPTED | DERIVE_OWNER)) {
 			struct socket *connection = socket_of(file_of(ret));
-			if (connection)
+			if (connection && derived & DERIVE_OWNER)
+				own_opened(R(connection, sk), current_task(), 0);
+			if (connection && derived & DERIVE_ACCEPTED)
 				accepted(socket, connection, fd);
 		}
 		break;

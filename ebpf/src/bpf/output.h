@@ -41,8 +41,8 @@ INLINE void drop(struct scratch *s)
 	__sync_fetch_and_add(&s->users, -1);
 }
 
-/* Takes a buffer and fills in the header: the buffer's number, or -1 when there is none. */
-GLOBAL int take_buffer(u32 kind, u32 payload)
+/* Takes a buffer: its number, or -1 when there is none. Who did it is left to be filled in. */
+GLOBAL int take_empty_buffer(u32 kind, u32 payload)
 {
 	u32 zero = 0;
 	struct counters *c = bpf_map_lookup_elem(&counters, &zero);
@@ -67,11 +67,20 @@ GLOBAL int take_buffer(u32 kind, u32 payload)
 		s->rec.lane = i;
 		s->rec.time = time;
 		s->rec.cpu = bpf_get_smp_processor_id();
-		fill_task(&s->rec, current_task());
 		return i;
 	}
 	__sync_fetch_and_add(&c->no_scratch, 1);
 	return -1;
+}
+
+/* Takes a buffer and fills in the header, with the current task in it. */
+GLOBAL int take_buffer(u32 kind, u32 payload)
+{
+	u32 slot = take_empty_buffer(kind, payload);
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	if (s)
+		fill_task(&s->rec, current_task());
+	return slot;
 }
 
 INLINE struct scratch *begin(u16 kind, u32 payload)

@@ -36,7 +36,10 @@ static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
 static u64 (*bpf_get_current_uid_gid)(void) = (void *)15;
 static long (*bpf_get_current_comm)(void *buf, u32 size) = (void *)16;
+static long (*bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 len) = (void *)26;
 static u64 (*bpf_get_current_task)(void) = (void *)35;
+static u64 (*bpf_get_socket_cookie)(void *ctx) = (void *)46;
+static u64 (*bpf_skb_cgroup_id)(void *skb) = (void *)79;
 static long (*bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *)113;
 static long (*bpf_probe_read_user_str)(void *dst, u32 size, const void *src) = (void *)114;
@@ -48,6 +51,7 @@ static u64 (*bpf_ringbuf_query)(void *ring, u64 what) = (void *)134;
 static void *(*bpf_get_current_task_btf)(void) = (void *)158;
 static long (*bpf_find_vma)(void *task, u64 addr, void *callback, void *context, u64 flags) = (void *)180;
 
+enum { BPF_NOEXIST = 1 };
 enum { RB_NO_WAKEUP = 1, RB_FORCE_WAKEUP = 2, RB_AVAILABLE_BYTES = 0 };
 
 /* `value & mask`, even where the compiler knows that the mask takes nothing away and the verifier does not. */

@@ -20,6 +20,7 @@ enum record_kind {
 	KIND_CGROUP_RMDIR = 10, /* struct cgroup_payload; CGROUP */
 	KIND_CGROUP_ATTACH = 11, /* struct cgroup_payload; CGROUP */
 	KIND_EVENT = 12, /* struct event_payload; fields */
+	KIND_PACKET = 13, /* struct packet_payload; the packet from its IP header on, to the end of the record */
 };
 
 enum chunk_tag {
@@ -139,6 +140,29 @@ struct cgroup_payload {
 	u32 task;      /* the moved task, in the root pid namespace: KIND_CGROUP_ATTACH only */
 	char comm[16]; /* its name */
 };
+struct packet_payload {
+	u32 events;  /* bits PACKET_*: what it is to be told as */
+	u32 leaving; /* 1: this host sends it, 0: it receives it */
+	u32 net_ns;
+	u32 len;     /* of the whole packet, bytes */
+};
+/* Events that are made of packets, in the order in which they are told. */
+enum packet_event {
+	PACKET_IPV4 = 1 << 0,
+	PACKET_IPV6 = 1 << 1,
+	PACKET_TCP = 1 << 2,
+	PACKET_UDP = 1 << 3,
+	PACKET_ICMP = 1 << 4,
+	PACKET_ICMPV6 = 1 << 5,
+	PACKET_DNS = 1 << 6,
+	PACKET_DNS_REQUEST = 1 << 7,
+	PACKET_DNS_RESPONSE = 1 << 8,
+	PACKET_HTTP = 1 << 9,
+	PACKET_HTTP_REQUEST = 1 << 10,
+	PACKET_HTTP_RESPONSE = 1 << 11,
+	PACKET_FLOW_BEGIN = 1 << 12,
+	PACKET_FLOW_END = 1 << 13,
+};
 struct chunk {
 	u16 tag, flags;
 	u32 len;
@@ -151,6 +175,7 @@ _Static_assert(sizeof(struct socket_payload) == 16, "abi.rs");
 _Static_assert(sizeof(struct event_payload) == 8, "abi.rs");
 _Static_assert(sizeof(struct credentials) == 80, "abi.rs");
 _Static_assert(sizeof(struct cgroup_payload) == 32, "abi.rs");
+_Static_assert(sizeof(struct packet_payload) == 16, "abi.rs");
 _Static_assert(sizeof(struct chunk) == 8, "abi.rs");
 
 #define LANES 4
@@ -205,6 +230,7 @@ enum {
 	DERIVE_LOADED = 1 << 24,
 	DERIVE_MPROTECT = 1 << 25,
 	DERIVE_MEM_PROT = 1 << 26,
+	DERIVE_OWNER = 1 << 27,
 };
 /* Those that are told when the call begins. */
 #define DERIVED_AT_ENTRY (DERIVE_CONNECT | DERIVE_NAMESPACES | DERIVE_CREDENTIALS)

@@ -3,6 +3,7 @@
 #include "process.bpf.c"
 #include "cgroup.bpf.c"
 #include "file.bpf.c"
+#include "packet.bpf.c"
 #include "net.bpf.c"
 #include "path.bpf.c"
 #include "task.bpf.c"

@@ -25,3 +25,4 @@ pub(super) const MMAP_FILE: u64 = 1 << 23;
 pub(super) const LOADED: u64 = 1 << 24;
 pub(super) const MPROTECT: u64 = 1 << 25;
 pub(super) const MEM_PROT: u64 = 1 << 26;
+pub(super) const OWNER: u64 = 1 << 27;

@@ -1,0 +1,59 @@
+//! The plan of packets.
+
+use super::Attach::{Egress, Ingress, OpenFiles, SocketMade};
+use super::Chosen::{self, OnRequest};
+use super::way::SYS_EXIT;
+use super::{Derived, EventPlan, Hook, Program, derive};
+
+const SOCKETS: Program = Program {
+    name: "on_sock_create",
+    attach: SocketMade,
+};
+const ARRIVE: Program = Program {
+    name: "packet_arrives",
+    attach: Ingress,
+};
+const LEAVE: Program = Program {
+    name: "packet_leaves",
+    attach: Egress,
+};
+const OLD_SOCKETS: Program = Program {
+    name: "list_sockets",
+    attach: OpenFiles,
+};
+/// Accepted connections change their owner.
+const ACCEPTING: Derived = Derived {
+    bit: derive::OWNER,
+    calls: &["accept", "accept4"],
+};
+const NO_SOCKET: &str = "packets without a socket of this machine: those that are forwarded, and what the kernel answers by itself";
+const OLD: &str = "who owns a socket that is older than the recording, until it is used";
+
+/// Packets, all told in the same ways.
+const fn packets(event: &'static str, chosen: Chosen) -> EventPlan {
+    EventPlan {
+        event,
+        chosen,
+        hooks: &[
+            Hook {
+                programs: &[SYS_EXIT, SOCKETS, ARRIVE, LEAVE, OLD_SOCKETS],
+                derived: Some(ACCEPTING),
+                loses: &[NO_SOCKET],
+            },
+            Hook {
+                programs: &[SYS_EXIT, SOCKETS, ARRIVE, LEAVE],
+                derived: Some(ACCEPTING),
+                loses: &[NO_SOCKET, OLD],
+            },
+        ],
+    }
+}
+
+pub(super) const PLAN: &[EventPlan] = &[
+    packets("net_packet_ipv4", OnRequest),
+    packets("net_packet_ipv6", OnRequest),
+    packets("net_packet_tcp", OnRequest),
+    packets("net_packet_udp", OnRequest),
+    packets("net_packet_icmp", OnRequest),
+    packets("net_packet_icmpv6", OnRequest),
+];
