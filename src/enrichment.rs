@@ -11,7 +11,7 @@ use crate::exit::Failure;
 
 /// Which container runtimes to ask.
 #[derive(Debug, clap::Args)]
-#[group(conflicts_with_all = ["stdin"])]
+#[group(conflicts_with_all = ["stdin", "from_tracee"])]
 pub(crate) struct EnrichmentArgs {
     /// Ask this container runtime about containers: `docker=/run/docker.sock`. The kinds are docker, containerd, crio and podman.
     /// May be repeated; then only these are asked, and otherwise those that are in their usual places.

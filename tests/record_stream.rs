@@ -6,12 +6,17 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::time::Duration;
 
 use capture::{CaptureReader, Source, State};
+use detectors_api::json::{Line, read_line};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use prost::Message;
 use serde_json::Value;
 use tempfile::TempDir;
+use tracee::Address;
+use tracee::testkit::{Listen, Offer, Server, Step};
 
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/data/tracee/legacy");
 
@@ -242,15 +247,24 @@ fn nothing_makes_a_capture_of_nothing() {
 #[test]
 fn events_can_be_selected() {
     let room = Room::new();
-    let output = room.record_all(recording("trace.jsonl"), &["--events", "net_packet_dns,absent"]);
+    let output = room.record_all(
+        recording("trace.jsonl"),
+        &["--events", "net_packet_dns,file_write,absent"],
+    );
     assert!(output.status.success(), "{}", text(&output.stderr));
     let reader = CaptureReader::open(&room.capture).unwrap();
     let kept = reader.manifest().events.iter();
     let kept: Vec<_> = kept.map(|(name, count)| (name.as_str(), *count)).collect();
-    assert_eq!(reader.manifest().header.filters, ["events=net_packet_dns,absent"]);
-    assert!(text(&output.stderr).contains("none of the events was absent"));
-    // The process tree is made of executions.
-    assert_eq!(kept, [("net_packet_dns", 21), ("sched_process_exec", 2)]);
+    assert_eq!(
+        reader.manifest().header.filters,
+        ["events=net_packet_dns,file_write,absent"]
+    );
+    assert!(text(&output.stderr).contains("Note: none of the events was absent."));
+    // The catalogue does not know one of them, and the process tree is made of executions.
+    assert_eq!(
+        kept,
+        [("_other", 1), ("net_packet_dns", 21), ("sched_process_exec", 2)]
+    );
 }
 
 const DETECTOR: &str = r#"
@@ -299,14 +313,150 @@ fn what_makes_no_sense_is_refused() {
         &["--runtime-socket", "docker=/run/docker.sock"],
         &["--", "true"],
     ] {
-        let output = room.record_all("", args);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
-        assert!(said.contains("cannot be used with"), "{args:?}: {said}");
+        for source in [&["-"][..], &["--from-tracee", "localhost:4466"]] {
+            let mut command = tracee_cap(&["record"]);
+            let output = command.args(source).arg("-w").arg(&room.capture).args(args);
+            let output = output.stdin(Stdio::null()).output().unwrap();
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+            assert!(said.contains("cannot be used with"), "{args:?}: {said}");
+        }
     }
-    for args in [&["record", "--skip-bad"][..], &["record", "events.ndjson"]] {
+    for args in [
+        &["record", "--skip-bad"][..],
+        &["record", "events.ndjson"],
+        &["record", "-", "--from-tracee", "localhost:4466"],
+        &["record", "--from-tracee", "nowhere"],
+    ] {
         let output = tracee_cap(args).arg("-w").arg(&room.capture).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     }
     assert!(!room.capture.exists());
+}
+
+/// Events of the recordings, as Tracee would send them.
+fn script(room: &Room) -> Vec<Step> {
+    let exported = room.imported(&recording("trace.jsonl"));
+    let messages = text(&exported).lines().map(|line| {
+        let Ok(Line::Event(event)) = read_line(line.as_bytes()) else {
+            panic!("no event: {line}");
+        };
+        Step::Event(event.event.encode_to_vec().into())
+    });
+    messages.collect()
+}
+
+/// `record --from-tracee` to the end of the stream.
+fn record_from(room: &Room, address: &Address, args: &[&str]) -> Output {
+    tracee_cap(&["record", "--force", "--from-tracee"])
+        .arg(address.to_string())
+        .arg("-w")
+        .arg(&room.capture)
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// What is in a capture, as Tracee would write it.
+fn printed(capture: &Path) -> Vec<u8> {
+    let output = tracee_cap(&["export"]).arg(capture).output().unwrap();
+    assert!(!output.stdout.is_empty(), "{}", text(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn a_running_tracee_is_recorded() {
+    let room = Room::new();
+    let mut script = script(&room);
+    script.push(Step::Lose(3));
+    for (listen, offer) in [
+        (Listen::Unix, Offer::Everything),
+        (Listen::Tcp, Offer::NoDiagnostics),
+    ] {
+        let server = Server::start(listen, offer, script.clone()).unwrap();
+        let output = record_from(&room, server.address(), &[]);
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("The stream ended after"), "{said}");
+        match offer {
+            Offer::NoDiagnostics => assert!(said.contains("does not tell what it loses"), "{said}"),
+            _ => assert!(said.contains("3 of 27 were lost."), "{said}"),
+        }
+        let imported = room.directory.path().join("import.tcap");
+        assert_eq!(text(&printed(&room.capture)), text(&printed(&imported)));
+        let info = tracee_cap(&["info", "-o", "table"])
+            .arg(&room.capture)
+            .output()
+            .unwrap();
+        let from = format!("{} (grpc, 24 events, made by tracee v0.24.1)", server.address());
+        assert!(text(&info.stdout).contains(&from), "{}", text(&info.stdout));
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_an_error_that_keeps_what_came() {
+    let room = Room::new();
+    let mut script = script(&room);
+    script.push(Step::Pause(Duration::from_millis(300)));
+    script.push(Step::Vanish);
+    let server = Server::start(Listen::Unix, Offer::Everything, script).unwrap();
+    let output = record_from(&room, server.address(), &[]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("the stream broke off: "), "{said}");
+    let reader = CaptureReader::open(&room.capture).unwrap();
+    assert_eq!(
+        (reader.state(), reader.manifest().totals.written),
+        (State::Closed, 24)
+    );
+}
+
+#[test]
+fn signals_end_the_recording_of_a_tracee_that_has_nothing_to_say() {
+    let room = Room::new();
+    let server = Server::start(Listen::Unix, Offer::Everything, vec![Step::Hang]).unwrap();
+    let mut recorder = tracee_cap(&["record", "--progress", "ndjson", "--flush-interval", "50ms"])
+        .args(["--from-tracee", &server.address().to_string(), "-w"])
+        .arg(&room.capture)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(recorder.stderr.take().unwrap());
+    // It has begun when it tells how far it is.
+    said.read_line(&mut String::new()).unwrap();
+    kill(Pid::from_raw(recorder.id().cast_signed()), Signal::SIGINT).unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!(recorder.wait().unwrap().success(), "{rest}");
+    assert!(rest.contains("Stopped after"), "{rest}");
+    assert_eq!(CaptureReader::open(&room.capture).unwrap().state(), State::Closed);
+}
+
+#[test]
+fn whoever_is_not_tracee_costs_no_capture() {
+    let room = Room::new();
+    assert!(room.record_all("", &[]).status.success());
+    let nobody = Address::Unix(
+        room.directory
+            .path()
+            .join("none.sock")
+            .to_str()
+            .unwrap()
+            .to_owned(),
+    );
+    let server = Server::start(Listen::Tcp, Offer::NoEvents, Vec::new()).unwrap();
+    for (address, exit, says) in [
+        (&nobody, 4, "cannot connect to unix:"),
+        (
+            server.address(),
+            3,
+            "does not answer as Tracee does: it has no such service",
+        ),
+    ] {
+        let output = record_from(&room, address, &[]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit), "{said}");
+        assert!(said.contains(says), "{said}");
+        assert!(room.capture.exists());
+    }
 }

@@ -41,7 +41,7 @@ fn pipe(
     let (reader, mut writer) = std::io::pipe().unwrap();
     let writer = thread::spawn(move || write(&mut writer));
     let stream = ndjson("-", reader.into()).unwrap();
-    let summary = record_stream(config, stream, &|_| true, observer, &mut || false).unwrap();
+    let summary = record_stream(config, stream, &mut |_| true, observer, &mut || false).unwrap();
     writer.join().unwrap();
     summary
 }
@@ -52,7 +52,14 @@ fn deliver(config: &StreamConfig, deliveries: Vec<Delivery>, end: Result<(), Str
         deliveries.into_iter().for_each(|delivery| outlet.put(delivery));
         end
     });
-    record_stream(config, stream.unwrap(), &|_| true, &mut NoObserver, &mut || false).unwrap()
+    record_stream(
+        config,
+        stream.unwrap(),
+        &mut |_| true,
+        &mut NoObserver,
+        &mut || false,
+    )
+    .unwrap()
 }
 
 fn delivery(events: impl IntoIterator<Item = RecordedEvent>, lost: Option<u64>) -> Delivery {
@@ -149,7 +156,7 @@ fn a_request_to_stop_still_takes_what_is_in_the_pipe() {
     }
     writer.write_all(b"{\"the beginning of\"").unwrap();
     let stream = ndjson("-", reader.into()).unwrap();
-    let summary = record_stream(&config, stream, &|_| true, &mut NoObserver, &mut || true).unwrap();
+    let summary = record_stream(&config, stream, &mut |_| true, &mut NoObserver, &mut || true).unwrap();
     assert_eq!(summary.ended, Ended::Requested);
     assert_eq!((summary.progress.written, summary.manifest.unreadable()), (50, 0));
     drop(writer);
@@ -226,8 +233,15 @@ fn events_that_are_wanted_are_kept_with_those_that_always_are() {
         outlet.put(delivery(events, None));
         Ok(())
     });
-    let wanted = |name: &str| name == "close";
-    let summary = record_stream(&config, stream.unwrap(), &wanted, &mut NoObserver, &mut || false).unwrap();
+    let mut wanted = |name: &str| name == "close";
+    let summary = record_stream(
+        &config,
+        stream.unwrap(),
+        &mut wanted,
+        &mut NoObserver,
+        &mut || false,
+    )
+    .unwrap();
     let input = input(&summary);
     assert_eq!((input.events, input.left_out), (11, 8));
     let kept: Vec<_> = summary.manifest.events.into_iter().collect();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use capture::live::Recording;
 use capture::{JournalPolicy, WriterOptions};
 use clap::ValueEnum;
+use tracee::Address;
 
 use super::selection::Selection;
 use crate::detectors::{Adjustments, Form};
@@ -27,8 +28,8 @@ const MACHINE: &str = "Events of this machine";
 /// process tree and the containers are made of them. Container runtimes are asked for names and images of containers. What this kernel lets
 /// the recorder see, and what not, is shown by `tracee-cap doctor` and kept in the capture.
 ///
-/// With `-`, events come from standard input instead, as `import` reads them, and the end of the input ends the recording. They
-/// keep the order in which they come.
+/// With `-`, events come from standard input instead, as `import` reads them, and with `--from-tracee` from a running Tracee. They
+/// keep the order in which they come, and the end of the stream ends the recording.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -39,6 +40,7 @@ Examples:
   tracee-cap record -w net.tcap --events @net,-net_packet_ipv4
   tracee-cap record -w found.tcap --detectors builtin      what these detectors need, and what they find
   tracee --output json | tracee-cap record - -w now.tcap   what another program sees
+  tracee-cap record --from-tracee localhost:4466 -w now.tcap
 
 The exit code is tracee-cap's own; how the command ended is said on stderr. It is 3 if what came from another program broke off
 or, without --skip-bad, if some of it could not be read; the rest is in the capture.")]
@@ -46,6 +48,11 @@ pub(crate) struct Args {
     /// `-`: record the events that standard input brings, as NDJSON in either encoding, instead of those of this machine.
     #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true, group = "foreign")]
     stdin: Option<String>,
+
+    /// Record the events of a running Tracee, over its gRPC API, instead of those of this machine: `unix:/path/to.sock` or
+    /// `host:port`.
+    #[arg(long, value_name = "ADDRESS", group = "foreign")]
+    from_tracee: Option<Address>,
 
     /// Where to make the capture.
     #[arg(short, long = "write", value_name = "FILE.tcap")]
@@ -124,7 +131,7 @@ pub(super) struct ForeignArgs {
 
 /// What only makes sense for events of this machine, besides [`EnrichmentArgs`]: a group of arguments cannot hold another.
 #[derive(Debug, clap::Args)]
-#[group(conflicts_with_all = ["stdin"])]
+#[group(conflicts_with_all = ["stdin", "from_tracee"])]
 #[command(next_help_heading = MACHINE)]
 pub(super) struct MachineArgs {
     /// Record the environment of executed programs. It often holds secrets.
@@ -148,10 +155,22 @@ pub(super) struct MachineArgs {
     pub(super) command: Vec<OsString>,
 }
 
+/// Where the events of another program come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Foreign<'a> {
+    /// NDJSON on standard input.
+    Stdin,
+    /// The gRPC API of a running Tracee.
+    Tracee(&'a Address),
+}
+
 impl Args {
-    /// Whether the events are those of another program, which standard input brings.
-    pub(super) fn reads_stdin(&self) -> bool {
-        self.stdin.is_some()
+    /// Where the events of another program come from; `None` if they are those of this machine.
+    pub(super) fn foreign(&self) -> Option<Foreign<'_>> {
+        match &self.from_tracee {
+            Some(address) => Some(Foreign::Tracee(address)),
+            None => self.stdin.as_ref().map(|_| Foreign::Stdin),
+        }
     }
 
     /// What is asked of the recording, wherever its events come from.

@@ -1,20 +1,22 @@
 //! Recording what another program sees.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
 
 use anyhow::Context;
 use capture::live::{self, Ended, Stop, Stream, StreamConfig};
 use detectors_stores::{Settings, Stores};
+use tracee::Tracee;
 
-use super::args::Args;
+use super::args::{Args, Foreign};
 use super::watch::Watch;
 use super::{chosen, describe, notes, refusals, say, store_names};
 use crate::detectors::Offer;
 use crate::exit::{Exit, Failure};
 use crate::import;
 
-pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
+pub(super) fn run(args: &Args, source: Foreign<'_>, stop: &mut dyn Stop) -> Result<Exit, Failure> {
     let kept = args.selection.kept()?;
     let config = StreamConfig {
         filters: match args.selection.words() {
@@ -24,6 +26,7 @@ pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
         architecture: args.foreign.architecture.clone().unwrap_or_default(),
         ..StreamConfig::new(args.recording()?)
     };
+    let source = Source::open(source)?;
     let stores = Stores::with(Settings {
         architecture: config.architecture.clone(),
         ..Settings::default()
@@ -31,19 +34,26 @@ pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
     let offer = Offer {
         enrichments: &[],
         stores: store_names(stores, &config.recording.inputs)?,
-        recorder: String::new(),
+        recorder: source.producer(),
         architecture: &config.architecture,
     };
     let chosen = chosen(args, offer)?;
     if let Some(refusals) = refusals(args, chosen.as_ref()) {
         return refusals;
     }
+    let note = source.note();
+    let stream = source.stream()?;
     let mut watch = Watch::new(args, chosen);
-    let result = live::record_stream(&config, open()?, &|event| kept.keeps(event), &mut watch, stop);
+    let mut missed: BTreeSet<_> = kept.names().collect();
+    let mut keeps = |event: &str| {
+        missed.remove(event);
+        kept.keeps(event)
+    };
+    let result = live::record_stream(&config, stream, &mut keeps, &mut watch, stop);
     let mut summary = watch.finish(result)?;
-    let came = &summary.manifest.events;
-    let missed: Vec<_> = kept.names().filter(|name| !came.contains_key(*name)).collect();
+    summary.warnings.extend(note);
     if !missed.is_empty() {
+        let missed: Vec<_> = missed.into_iter().collect();
         let note = format!("none of the events was {}", missed.join(" or "));
         summary.warnings.push(note);
     }
@@ -56,12 +66,58 @@ pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
     import::left_out(summary.manifest.unreadable(), args.foreign.skip_bad)
 }
 
-/// Begins to read.
-fn open() -> Result<Stream, Failure> {
-    io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .and_then(|stdin| live::ndjson("-", stdin))
-        .context("cannot read standard input")
-        .map_err(Failure::environment)
+/// Another program, whose events have not been asked for yet.
+enum Source {
+    Stdin,
+    Tracee(Tracee),
+}
+
+impl Source {
+    /// Finds out who is there.
+    fn open(source: Foreign<'_>) -> Result<Self, Failure> {
+        match source {
+            Foreign::Stdin => Ok(Self::Stdin),
+            Foreign::Tracee(address) => Tracee::connect(address).map(Self::Tracee).map_err(failure),
+        }
+    }
+
+    /// What it is, by name and version; empty if unknown.
+    fn producer(&self) -> String {
+        match self {
+            Self::Stdin => String::new(),
+            Self::Tracee(tracee) => tracee.producer(),
+        }
+    }
+
+    /// What the user should know about it.
+    fn note(&self) -> Option<String> {
+        match self {
+            Self::Tracee(tracee) if !tracee.tells_losses() => {
+                Some("this Tracee does not tell what it loses".to_owned())
+            }
+            Self::Stdin | Self::Tracee(_) => None,
+        }
+    }
+
+    /// Begins to read its events.
+    fn stream(self) -> Result<Stream, Failure> {
+        match self {
+            Self::Stdin => io::stdin()
+                .as_fd()
+                .try_clone_to_owned()
+                .and_then(|stdin| live::ndjson("-", stdin))
+                .context("cannot read standard input")
+                .map_err(Failure::environment),
+            Self::Tracee(tracee) => tracee.stream().map_err(failure),
+        }
+    }
+}
+
+fn failure(error: tracee::Error) -> Failure {
+    match error {
+        tracee::Error::NotTracee { .. } => Failure::bad_input(error),
+        tracee::Error::Connect { .. } | tracee::Error::Silent { .. } | tracee::Error::Machine(_) => {
+            Failure::environment(error)
+        }
+    }
 }

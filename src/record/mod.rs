@@ -30,10 +30,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
-    if args.reads_stdin() {
-        foreign::run(args, &mut stop)
-    } else {
-        machine::run(args, &mut stop)
+    match args.foreign() {
+        Some(source) => foreign::run(args, source, &mut stop),
+        None => machine::run(args, &mut stop),
     }
 }
 

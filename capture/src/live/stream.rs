@@ -158,7 +158,7 @@ impl Drop for Stream {
 pub fn record_stream(
     config: &StreamConfig,
     stream: Stream,
-    keeps: &dyn Fn(&str) -> bool,
+    keeps: &mut dyn FnMut(&str) -> bool,
     observer: &mut dyn Observer,
     stop: &mut dyn Stop,
 ) -> Result<Summary, LiveError> {
@@ -196,7 +196,7 @@ fn is_always_kept(event: &str) -> bool {
 
 struct StreamSource<'a> {
     stream: Stream,
-    keeps: &'a dyn Fn(&str) -> bool,
+    keeps: &'a mut dyn FnMut(&str) -> bool,
     /// Time of the latest event, ns since the Unix epoch.
     latest: i64,
     late: u64,
