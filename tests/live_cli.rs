@@ -69,6 +69,128 @@ fn mistakes_leave_nothing_behind() {
     }
 }
 
+/// What a recording with these arguments has of what `cat` opens: the paths in `directory`, and the names of who opened them.
+fn opened(directory: &Path, arguments: &[&str]) -> Option<Vec<(String, String)>> {
+    let capture = directory.join("opened.tcap");
+    let [one, two] = ["one", "two"].map(|name| directory.join(name).display().to_string());
+    let script = format!("cat {one} >/dev/null; head -c1 {two} >/dev/null; cat {two} >/dev/null");
+    let mut arguments = arguments.to_vec();
+    arguments.extend([
+        "--force",
+        "--events",
+        "security_file_open",
+        "--",
+        "/bin/sh",
+        "-c",
+        &script,
+    ]);
+    let output = record(&capture, &arguments)?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let reader = CaptureReader::open(&capture).expect("a capture");
+    let filters = reader.manifest().header.filters.join(" ");
+    for pair in arguments
+        .chunks(2)
+        .filter(|pair| pair[0] == "--scope" || pair[0] == "--data")
+    {
+        assert!(filters.contains(pair[1]), "{filters}");
+    }
+    let events = reader
+        .events()
+        .expect("readable")
+        .map(|event| event.expect("readable").1.event);
+    let mut found = Vec::new();
+    // Processes are recorded whatever the filters say.
+    let mut exits = 0;
+    for event in events {
+        exits += usize::from(event.name == "sched_process_exit");
+        let text = |name: &str| {
+            event
+                .data
+                .iter()
+                .find(|field| field.name == name)
+                .and_then(|field| match &field.value {
+                    Some(detectors_api::proto::event_value::Value::Str(text)) => Some(text.clone()),
+                    _ => None,
+                })
+        };
+        let path = text("pathname").filter(|path| Path::new(path).starts_with(directory));
+        if let (true, Some(path)) = (event.name == "security_file_open", path) {
+            let thread = event.workload.and_then(|workload| workload.process?.thread);
+            found.push((thread.map(|thread| thread.name).unwrap_or_default(), path));
+        }
+    }
+    assert!(exits >= 4, "{exits}");
+    Some(found)
+}
+
+#[test]
+fn filters_decide_what_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().canonicalize().unwrap();
+    let [one, two] = ["one", "two"].map(|name| directory.join(name).display().to_string());
+    for file in [&one, &two] {
+        std::fs::write(file, "text").unwrap();
+    }
+    let by = |comm: &str, path: &str| (comm.to_owned(), path.to_owned());
+    let all = vec![by("cat", &one), by("head", &two), by("cat", &two)];
+    let Some(found) = opened(&directory, &[]) else {
+        return;
+    };
+    assert_eq!(found, all);
+    let path = |pattern: &str| format!("security_file_open.pathname={}/{pattern}", directory.display());
+    let cases = [
+        (
+            vec!["--scope", "comm=cat"],
+            vec![by("cat", &one), by("cat", &two)],
+        ),
+        (vec!["--scope", "comm!=cat"], vec![by("head", &two)]),
+        (vec!["--scope", "comm=c*"], vec![by("cat", &one), by("cat", &two)]),
+        (vec!["--scope", "uid>4000000000"], vec![]),
+        (vec!["--scope", "container"], vec![]),
+    ];
+    for (arguments, expected) in cases {
+        assert_eq!(opened(&directory, &arguments), Some(expected), "{arguments:?}");
+    }
+    let (star, exact) = (path("t*"), path("one"));
+    assert_eq!(
+        opened(&directory, &["--data", &star]),
+        Some(vec![by("head", &two), by("cat", &two)])
+    );
+    assert_eq!(
+        opened(&directory, &["--data", &exact, "--scope", "comm=cat"]),
+        Some(vec![by("cat", &one)])
+    );
+}
+
+#[test]
+fn an_event_that_is_named_must_be_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = directory.path().join("none.tcap");
+    // Watches are only seen at a function of the kernel, which some kernels do not let be watched.
+    let Some(output) = record(
+        &capture,
+        &["--events", "@fs_monitor,-fanotify_*", "--", "/bin/true"],
+    ) else {
+        return;
+    };
+    assert!(output.status.success(), "{}", stderr(&output));
+    let output = tracee_cap()
+        .args(["record", "--force", "--events", "security_path_notify", "-w"])
+        .arg(&capture)
+        .args(["--", "/bin/true"])
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    match output.status.code() {
+        Some(0) => {}
+        Some(4) => assert!(
+            said.contains("security_path_notify cannot be recorded on this kernel"),
+            "{said}"
+        ),
+        other => panic!("{other:?}: {said}"),
+    }
+}
+
 #[test]
 fn missing_privileges_are_named() {
     let directory = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use tracee::Address;
 
 use super::selection::Selection;
+use super::sieve::Sieve;
 use crate::detectors::{Adjustments, Form};
 use crate::enrichment::EnrichmentArgs;
 use crate::exit::Failure;
@@ -38,6 +39,7 @@ Examples:
   tracee-cap record -w exploit.tcap -- ./exploit.sh        a command and its descendants
   tracee-cap record -w opens.tcap --events security_file_open --max-size 1GiB
   tracee-cap record -w net.tcap --events @net,-net_packet_ipv4
+  tracee-cap record -w web.tcap --scope comm=nginx --data 'security_file_open.pathname=/etc/*'
   tracee-cap record -w found.tcap --detectors builtin      what these detectors need, and what they find
   tracee --output json | tracee-cap record - -w now.tcap   what another program sees
   tracee-cap record --from-tracee localhost:4466 -w now.tcap
@@ -137,6 +139,9 @@ pub(super) struct MachineArgs {
     /// Record the environment of executed programs. It often holds secrets.
     #[arg(long)]
     pub(super) env: bool,
+
+    #[command(flatten)]
+    pub(super) sieve: Sieve,
 
     /// Size of the buffer between the kernel and the recorder: what does not fit into it is lost, and counted.
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]

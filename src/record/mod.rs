@@ -4,6 +4,7 @@ mod args;
 mod foreign;
 mod machine;
 mod selection;
+mod sieve;
 mod watch;
 
 use std::io::{self, Write};

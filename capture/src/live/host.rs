@@ -108,6 +108,7 @@ pub(super) fn header(
     if let Scope::Descendants(pid) = sensor.scope {
         filters.push(format!("descendants={pid}"));
     }
+    filters.extend(config.keep.iter().flat_map(|keep| keep.described()));
     Header {
         host: Host {
             name: facts.node.clone(),

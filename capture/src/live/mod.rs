@@ -35,8 +35,8 @@ pub use enrichment::{Enricher, EnrichmentAnswer};
 pub use pipe::ndjson;
 pub use recorder::record;
 pub use recording::{
-    CONTAINER_ENRICHMENT, Config, Ended, LiveError, NoObserver, Observer, Progress, Recording, Started, Stop,
-    Summary,
+    CONTAINER_ENRICHMENT, Config, Ended, Keep, LiveError, NoObserver, Observer, Progress, Recording, Started,
+    Stop, Summary,
 };
 pub use stream::{Delivery, Outlet, Stream, StreamConfig, record_stream};
 

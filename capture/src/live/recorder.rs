@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use detectors_api::event::RecordedEvent;
 use detectors_api::stores::Store;
 use detectors_stores::Input;
 use detectors_stores::container::ContainerInput;
@@ -10,6 +11,7 @@ use detectors_stores::rows::Row as _;
 use ebpf::clock::{BootOffset, boot_ns};
 use ebpf::kernel::facts;
 use ebpf::order::Orderer;
+use ebpf::plan::{self, Chosen};
 use ebpf::{ProgramCost, Scope, Sensor};
 
 use super::command::{RunningCommand, WaitingCommand};
@@ -141,7 +143,7 @@ impl<'a> Recorder<'a> {
         });
         // The observer sees them with the first flush.
         for event in recorder.converter.existing(recorder.last_time) {
-            session.writer.push(&event);
+            recorder.keep(&event, &mut session);
         }
         if let Some(waiting) = waiting {
             match waiting.start() {
@@ -160,9 +162,19 @@ impl<'a> Recorder<'a> {
         let events = self.converter.convert(record);
         self.tell_containers(session)?;
         for event in events {
-            session.writer.push(&event);
+            self.keep(&event, session);
         }
         Ok(())
+    }
+
+    fn keep(&self, event: &RecordedEvent, session: &mut Session<'_>) {
+        let kept = self.config.keep.as_ref().is_none_or(|keep| {
+            plan::find(&event.event.name).is_some_and(|plan| plan.chosen == Chosen::Always)
+                || keep.keeps(event)
+        });
+        if kept {
+            session.writer.push(event);
+        }
     }
 
     /// Tells the container store what has been learnt beside events, before the next one.

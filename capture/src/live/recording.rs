@@ -1,13 +1,15 @@
 //! What a recording is asked for, what it shows, and how it ends.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use detectors_api::event::EventBatch;
+use detectors_api::event::{EventBatch, RecordedEvent};
 use detectors_api::stores::Store;
 use detectors_stores::{Input, Stores};
 use ebpf::{EventReport, ProgramCost};
@@ -70,6 +72,15 @@ impl Recording {
     }
 }
 
+/// Which events are kept, besides those that are always recorded.
+pub trait Keep: Send + Sync + fmt::Debug {
+    /// Whether an event is kept.
+    fn keeps(&self, event: &RecordedEvent) -> bool;
+
+    /// How it was asked for, for the manifest: `scope=uid=0`.
+    fn described(&self) -> Vec<String>;
+}
+
 /// What to record of this machine.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -79,6 +90,8 @@ pub struct Config {
     pub sensor: ebpf::Config,
     /// A command to run; then only it and its descendants are recorded, and its end ends the recording.
     pub command: Vec<OsString>,
+    /// Which of the events that the sensor gives are kept; all, if `None`. What [`ebpf::Config::filters`] keeps out is not asked about.
+    pub keep: Option<Arc<dyn Keep>>,
     /// How long records wait for others that happened before them; not shorter than the sensor's latency.
     pub window: Duration,
     /// Whether to keep the kernel's symbols: about 1 MB a capture.
@@ -97,6 +110,7 @@ impl Config {
             window: sensor.latency,
             sensor,
             command: Vec::new(),
+            keep: None,
             symbols: true,
             answer_patience: Duration::from_secs(2),
         }

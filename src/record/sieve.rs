@@ -1,0 +1,310 @@
+//! `--scope` and `--data`: which of the selected events are kept, in the language of detectors' filters.
+//!
+//! What can be said by lists of values is handed to the kernel as well, so that the rest costs no room in the ring buffer. The kernel
+//! lets pass at least what is kept; every event that comes is looked at here once more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use capture::live::{Config, Keep};
+use detectors_api::catalogue::catalogue;
+use detectors_api::event::{BatchBuilder, RecordedEvent};
+use detectors_engine::filter::{FieldInfo, Filter};
+use ebpf::filters::{Filters, PathFilter, Values};
+
+use crate::exit::Failure;
+
+/// The event whose path the kernel filters, and that field.
+const OPENED: (&str, &str) = ("security_file_open", "pathname");
+
+/// Which of the selected events are kept.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Sieve {
+    /// Only events for which this holds of who did it, and where; may be repeated
+    #[arg(
+        long,
+        value_name = "FILTER",
+        long_help = "Only events for which this holds of who did it, and where, as detectors' scope filters have it: `uid=0`, `comm=nginx,sh`, \
+                     `hostPid!=1`, `container=started`, `mntns=4026531841`. May be repeated: then all must hold. Lists of values of hostPid, \
+                     hostTid, pid, uid, comm, cgroupId, mntns and pidns, and whether it is in a container, are looked at in the kernel. \
+                     Events of processes and control groups are recorded whatever is said here, since stores are made of them"
+    )]
+    scope: Vec<String>,
+
+    /// Of this event, only those for which this holds: `EVENT.FIELD=VALUE`; may be repeated
+    #[arg(
+        long,
+        value_name = "EVENT.FILTER",
+        long_help = "Of this event, only those for which this holds, as detectors' data filters have it: \
+                     `security_file_open.pathname=/etc/*`, `security_socket_connect.type=1`. May be repeated: values of one field are \
+                     alternatives, different fields must all hold. Other events are not concerned. The first directories of opened paths \
+                     are looked at in the kernel"
+    )]
+    data: Vec<String>,
+}
+
+impl Sieve {
+    /// Tells a recording of `events` what to keep.
+    ///
+    /// # Errors
+    /// If a filter is wrong, or is about an event that is not recorded.
+    pub(super) fn set(&self, config: &mut Config, events: &[String]) -> Result<(), Failure> {
+        if self.scope.is_empty() && self.data.is_empty() {
+            return Ok(());
+        }
+        let mut data: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for filter in &self.data {
+            let (event, filter) = filter
+                .split_once('.')
+                .filter(|(event, _)| !event.contains(['=', '!', '<', '>']))
+                .ok_or_else(|| {
+                    Failure::usage(format!(
+                        "--data {filter}: begin with the event: EVENT.FIELD=VALUE"
+                    ))
+                })?;
+            if !events.iter().any(|selected| selected == event) {
+                return Err(Failure::usage(format!(
+                    "--data: `{event}` is not among the events that are recorded and can be filtered; --events selects them"
+                )));
+            }
+            // Tracee's own form has a word in between.
+            let filter = filter.strip_prefix("data.").unwrap_or(filter);
+            data.entry(event).or_default().push(filter.to_owned());
+        }
+        let kept = self.kept(&data, events)?;
+        config.sensor.filters = self.in_kernel(&data);
+        config.keep = Some(Arc::new(kept));
+        Ok(())
+    }
+
+    fn kept(&self, data: &BTreeMap<&str, Vec<String>>, events: &[String]) -> Result<Kept, Failure> {
+        let mut filters = BTreeMap::new();
+        for definition in events.iter().filter_map(|event| catalogue().get(event)) {
+            let own = data.get(definition.name).map_or(&[][..], Vec::as_slice);
+            let fields = FieldInfo::of_event(definition, Some(std::env::consts::ARCH));
+            let filter = Filter::new(&fields, own, &self.scope).map_err(|errors| {
+                let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                Failure::usage(format!("{}: {}", definition.name, errors.join("\n")))
+            })?;
+            filters.insert(definition.name, filter);
+        }
+        let scopes = self.scope.iter().map(|filter| format!("scope={filter}"));
+        let data = self.data.iter().map(|filter| format!("data={filter}"));
+        Ok(Kept {
+            filters,
+            described: scopes.chain(data).collect(),
+        })
+    }
+
+    /// What the kernel can look at. Filters are known to be right by now.
+    fn in_kernel(&self, data: &BTreeMap<&str, Vec<String>>) -> Filters {
+        let mut filters = Filters::default();
+        let (mut inside, mut outside) = (false, false);
+        for filter in &self.scope {
+            match filter.split('=').next().unwrap_or_default() {
+                "container" => inside = true,
+                "host" | "not-container" => outside = true,
+                _ => {}
+            }
+            let Some(exact) = Exact::parse(filter) else {
+                continue;
+            };
+            match exact.field {
+                "hostPid" => exact.numbers(&mut filters.host_pid),
+                "hostTid" | "hostThreadId" => exact.numbers(&mut filters.host_tid),
+                "p" | "pid" | "processId" => exact.numbers(&mut filters.pid),
+                "uid" | "userId" => exact.numbers(&mut filters.uid),
+                "comm" | "processName" => exact.texts(&mut filters.comm),
+                "cgroupId" => exact.numbers(&mut filters.cgroup),
+                "mntns" | "mountNamespace" => exact.numbers(&mut filters.mnt_ns),
+                "pidns" | "pidNamespace" => exact.numbers(&mut filters.pid_ns),
+                _ => {}
+            }
+        }
+        // Values of one scope are alternatives: one that the kernel cannot look at opens it for all.
+        for filter in self.scope.iter().filter(|filter| Exact::parse(filter).is_none()) {
+            match filter.split(['=', '!', '<', '>']).next().unwrap_or_default() {
+                "hostPid" => filters.host_pid.any_of.clear(),
+                "hostTid" | "hostThreadId" => filters.host_tid.any_of.clear(),
+                "p" | "pid" | "processId" => filters.pid.any_of.clear(),
+                "uid" | "userId" => filters.uid.any_of.clear(),
+                "comm" | "processName" => filters.comm.any_of.clear(),
+                "cgroupId" => filters.cgroup.any_of.clear(),
+                "mntns" | "mountNamespace" => filters.mnt_ns.any_of.clear(),
+                "pidns" | "pidNamespace" => filters.pid_ns.any_of.clear(),
+                _ => {}
+            }
+        }
+        filters.in_container = match (inside, outside) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            _ => None,
+        };
+        let (event, field) = OPENED;
+        let paths = data
+            .get(event)
+            .into_iter()
+            .flatten()
+            .filter_map(|filter| filter.split_once('='));
+        filters.paths = paths
+            .filter(|(name, _)| *name == field)
+            .flat_map(|(_, values)| values.split(','))
+            .map(|value| PathFilter {
+                event,
+                path: beginning(value),
+            })
+            .collect();
+        filters
+    }
+}
+
+/// What every path begins with that a pattern matches: itself, if it is no pattern, else up to the last slash before the first sign.
+fn beginning(pattern: &str) -> String {
+    match pattern.find(['*', '?', '\\']) {
+        None => pattern.to_owned(),
+        Some(sign) => {
+            let (plain, _) = pattern.split_at(sign);
+            plain.rfind('/').map_or("/", |slash| &plain[..=slash]).to_owned()
+        }
+    }
+}
+
+/// A filter by lists of values that mean themselves.
+struct Exact<'a> {
+    field: &'a str,
+    equal: bool,
+    values: Vec<&'a str>,
+}
+
+impl<'a> Exact<'a> {
+    fn parse(filter: &'a str) -> Option<Self> {
+        let operator = filter.find(['=', '!', '<', '>'])?;
+        let (field, rest) = filter.split_at(operator);
+        let (equal, values) = match (rest.strip_prefix("!="), rest.strip_prefix('=')) {
+            (Some(values), _) => (false, values),
+            (None, Some(values)) => (true, values),
+            (None, None) => return None,
+        };
+        (!values.contains(['*', '?', '\\'])).then(|| Self {
+            field,
+            equal,
+            values: values.split(',').collect(),
+        })
+    }
+
+    fn add<T>(&self, to: &mut Values<T>, read: impl Fn(&str) -> Option<T>) {
+        let values: Vec<T> = self.values.iter().filter_map(|value| read(value)).collect();
+        if self.equal {
+            to.any_of.extend(values);
+        } else {
+            to.none_of.extend(values);
+        }
+    }
+
+    fn numbers<T: TryFrom<u64>>(&self, to: &mut Values<T>) {
+        self.add(to, |value| {
+            let number = match value.split_at_checked(2) {
+                Some(("0x", digits)) => u64::from_str_radix(digits, 16),
+                Some(("0o", digits)) => u64::from_str_radix(digits, 8),
+                _ => value.parse(),
+            };
+            T::try_from(number.ok()?).ok()
+        });
+    }
+
+    fn texts(&self, to: &mut Values<String>) {
+        self.add(to, |value| Some(value.to_owned()));
+    }
+}
+
+/// The events for which filters hold.
+#[derive(Debug)]
+struct Kept {
+    /// By event.
+    filters: BTreeMap<&'static str, Filter>,
+    described: Vec<String>,
+}
+
+impl Keep for Kept {
+    fn keeps(&self, event: &RecordedEvent) -> bool {
+        let Some(filter) = self.filters.get(event.event.name.as_str()) else {
+            return true;
+        };
+        let mut builder = BatchBuilder::new(0);
+        builder.push(0, event);
+        builder
+            .finish()
+            .batches
+            .iter()
+            .any(|batch| !filter.select(batch).is_empty())
+    }
+
+    fn described(&self) -> Vec<String> {
+        self.described.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sieve(scope: &[&str], data: &[&str]) -> Sieve {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        Sieve {
+            scope: owned(scope),
+            data: owned(data),
+        }
+    }
+
+    fn set(sieve: &Sieve) -> Result<Config, Failure> {
+        let mut config = Config::new(capture::live::Recording::new("none.tcap"));
+        let events = ["security_file_open", "security_socket_connect"].map(str::to_owned);
+        sieve.set(&mut config, &events).map(|()| config)
+    }
+
+    #[test]
+    fn lists_of_values_go_to_the_kernel() {
+        let config = set(&sieve(
+            &[
+                "uid=0,0x3e8",
+                "comm!=sh",
+                "container=started",
+                "hostPid=1",
+                "hostPid>1000",
+                "mntns=1",
+                "pid=5",
+            ],
+            &["security_file_open.pathname=/etc/*,/root/.ssh/id_*,/etc/shadow"],
+        ))
+        .expect("right filters");
+        let filters = config.sensor.filters;
+        assert_eq!(filters.uid.any_of, [0, 1000]);
+        assert_eq!(filters.comm.none_of, ["sh"]);
+        assert_eq!(filters.in_container, Some(true));
+        assert_eq!(
+            filters.host_pid,
+            Values::default(),
+            "a range is not for the kernel"
+        );
+        assert_eq!((filters.mnt_ns.any_of, filters.pid.any_of), (vec![1], vec![5]));
+        let paths: Vec<_> = filters.paths.iter().map(|filter| filter.path.as_str()).collect();
+        assert_eq!(paths, ["/etc/", "/root/.ssh/", "/etc/shadow"]);
+        let keep = config.keep.expect("filters");
+        assert_eq!(keep.described().len(), 8);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (scope, data) in [
+            (&["nobody=1"][..], &[][..]),
+            (&["uid=root"], &[]),
+            (&[], &["pathname=/etc/*"]),
+            (&[], &["security_file_open.pathnam=/etc/*"]),
+            (&[], &["vfs_write.pathname=/etc/*"]),
+        ] {
+            assert!(set(&sieve(scope, data)).is_err(), "{scope:?} {data:?}");
+        }
+        assert!(set(&sieve(&[], &["security_file_open.data.pathname=/etc/*"])).is_ok());
+        assert!(set(&sieve(&[], &[])).expect("no filters").keep.is_none());
+    }
+}
