@@ -1,0 +1,593 @@
+//! Tasks: made, ended, executing programs, with other rights, names, limits, groups and memory.
+
+use std::ffi::{CString, OsString};
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::cause::{
+    Notes, at, c_string, call, differs, failing_call, identity, in_any_child, in_child, me, namespace,
+    number, text, texts, unseen,
+};
+use crate::truth::{Truth, Who};
+use crate::{files, witness_arguments};
+
+const FAILED: &str = "what fails is not told";
+
+pub(crate) fn cause(notes: &mut Notes) {
+    forked(notes);
+    ended(notes);
+    executed(notes);
+    not_executed(notes);
+    in_child(|| credentials(notes));
+    in_child(|| namespaces(notes));
+    in_child(|| inside(notes));
+    in_child(|| limits(notes));
+    groups(notes);
+    in_child(|| memory(notes));
+}
+
+fn forked(notes: &mut Notes) {
+    let parent = me();
+    in_child(|| {
+        let child = me();
+        let id = |id: u32| number(id);
+        let since = |who: &Who| Truth::Between(who.started.0, who.started.1);
+        let (tid, pid) = (|| id(parent.tid), || id(parent.pid));
+        let fields = [
+            ("parent_tid", tid()),
+            ("parent_ns_tid", tid()),
+            ("parent_pid", pid()),
+            ("parent_ns_pid", pid()),
+            ("parent_start_time", since(&parent)),
+            ("child_tid", id(child.tid)),
+            ("child_ns_tid", id(child.tid)),
+            ("child_pid", id(child.pid)),
+            ("child_ns_pid", id(child.pid)),
+            ("start_time", since(&child)),
+            ("parent_process_tid", pid()),
+            ("parent_process_ns_tid", pid()),
+            ("parent_process_pid", pid()),
+            ("parent_process_ns_pid", pid()),
+            ("parent_process_start_time", since(&parent)),
+            ("leader_tid", id(child.pid)),
+            ("leader_ns_tid", id(child.pid)),
+            ("leader_pid", id(child.pid)),
+            ("leader_ns_pid", id(child.pid)),
+            ("leader_start_time", since(&child)),
+        ];
+        notes.by(&parent, "a child", "sched_process_fork", "clone", &fields, &[]);
+    });
+}
+
+fn ended(notes: &mut Notes) {
+    let end = |status: i32, signal: i32, whole: bool| {
+        [
+            ("exit_code", number(status)),
+            ("signal_code", number(signal)),
+            ("process_group_exit", Truth::Flag(whole)),
+        ]
+    };
+    in_any_child(|| {
+        notes.note(
+            "a child with a status",
+            "sched_process_exit",
+            "exit_group",
+            &end(7, 0, true),
+            &[],
+        );
+        // SAFETY: the process ends.
+        unsafe { libc::_exit(7) };
+    });
+    in_any_child(|| {
+        notes.note(
+            "a killed child",
+            "sched_process_exit",
+            "",
+            &end(0, libc::SIGKILL, true),
+            &[],
+        );
+        // SAFETY: a number in; the process ends.
+        unsafe { libc::raise(libc::SIGKILL) };
+    });
+    in_child(|| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| notes.note("a thread", "sched_process_exit", "exit", &end(0, 0, false), &[]));
+        });
+    });
+}
+
+/// Executes this program again as a [`witness`] and as one whose check it notes itself.
+fn executed(notes: &mut Notes) {
+    let own = std::env::current_exe().expect("the test has a path");
+    // Under the same name, so that the task's name is the same before and after.
+    let linked = notes.place("jail").join(own.file_name().expect("it has a name"));
+    std::os::unix::fs::symlink(&own, &linked).expect("the directory can be written");
+    let mut many: Vec<OsString> = (0..500).map(|count| format!("a{count}").into()).collect();
+    many.push(OsString::from_vec(b"not \xff\xfe text".to_vec()));
+    many.push(OsString::new());
+    for (case, path, rest) in [
+        ("a program through a link", &linked, many),
+        ("a program", &own, vec!["one".into()]),
+    ] {
+        in_child(|| {
+            let null = File::open("/dev/null").expect("it is there");
+            call(libc::SYS_dup2, [null.as_raw_fd() as u64, 0, 0, 0, 0, 0]);
+            let who = me();
+            let mut told = vec![
+                notes.directory.as_os_str().to_owned(),
+                path.as_os_str().to_owned(),
+                who.comm.into(),
+                case.into(),
+            ];
+            told.extend(rest);
+            let argv = witness_arguments(&told);
+            let (inode, dev, _) = identity(&own);
+            let fields = [
+                ("pathname", text(&own)),
+                ("dev", dev),
+                ("inode", inode),
+                ("argv", lossy(&argv)),
+                ("envp", texts(&["ONE=1", "TWO=2 3"])),
+            ];
+            notes.note(case, "security_bprm_check", "execve", &fields, &[]);
+            let arguments: Vec<_> = argv
+                .iter()
+                .map(|text| CString::new(text.as_bytes()).expect("no NUL"))
+                .collect();
+            let mut pointers: Vec<_> = arguments.iter().map(|text| text.as_ptr()).collect();
+            pointers.push(std::ptr::null());
+            let environment = [c"ONE=1".as_ptr(), c"TWO=2 3".as_ptr(), std::ptr::null()];
+            let path = c_string(path);
+            // SAFETY: the lists end with null pointers.
+            unsafe { libc::execve(path.as_ptr(), pointers.as_ptr(), environment.as_ptr()) };
+            panic!("{}", std::io::Error::last_os_error());
+        });
+    }
+}
+
+fn lossy(texts: &[OsString]) -> Truth {
+    Truth::Texts(
+        texts
+            .iter()
+            .map(|text| text.to_string_lossy().into_owned())
+            .collect(),
+    )
+}
+
+/// Notes its own execution: the arguments are the directory of the notes, the path that was executed, the name of the task before
+/// and the case.
+pub(crate) fn witness(arguments: &[OsString]) -> ExitCode {
+    let mut notes = Notes::open(Path::new(&arguments[2]));
+    let own = std::env::current_exe().expect("procfs is mounted");
+    let (inode, dev, ctime) = identity(&own);
+    let mode = fs::metadata(&own).expect("it is there").mode();
+    let maps = fs::read_to_string("/proc/self/maps").expect("procfs is mounted");
+    let loader = maps
+        .lines()
+        .filter_map(|line| line.split_ascii_whitespace().nth(5))
+        .find(|path| path.contains("/ld-linux"))
+        .map(PathBuf::from)
+        .expect("it is a dynamic program");
+    let (loader_inode, loader_dev, loader_ctime) = identity(&loader);
+    let environment: Vec<_> = std::env::vars_os()
+        .map(|(name, value)| OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat()))
+        .collect();
+    let fields = [
+        ("cmdpath", text(&arguments[3])),
+        ("pathname", text(&own)),
+        ("dev", dev),
+        ("inode", inode),
+        ("ctime", ctime),
+        ("inode_mode", number(mode)),
+        ("interpreter_pathname", text(&loader)),
+        ("interpreter_dev", loader_dev),
+        ("interpreter_inode", loader_inode),
+        ("interpreter_ctime", loader_ctime),
+        ("argv", lossy(arguments)),
+        ("interp", text(&arguments[3])),
+        ("stdin_type", number(libc::S_IFCHR)),
+        ("stdin_path", text("/dev/null")),
+        ("invoked_from_kernel", Truth::Flag(false)),
+        ("prev_comm", text(&arguments[4])),
+        ("env", lossy(&environment)),
+        ("pwd", text(std::env::current_dir().expect("it is there"))),
+    ];
+    let no_loader = [
+        ("interpreter_pathname", text("")),
+        ("interpreter_dev", number(0)),
+        ("interpreter_inode", number(0)),
+        ("interpreter_ctime", number(0)),
+    ];
+    notes.note(
+        &arguments[5].to_string_lossy(),
+        "sched_process_exec",
+        "execve",
+        &fields,
+        &[
+            differs(
+                "interpreter_pathname, _dev, _inode and _ctime are empty",
+                &no_loader,
+            ),
+            differs("prev_comm is empty", &[("prev_comm", text(""))]),
+        ],
+    );
+    ExitCode::SUCCESS
+}
+
+fn not_executed(notes: &mut Notes) {
+    let null = File::open("/dev/null").expect("it is there");
+    in_child(|| {
+        call(libc::SYS_dup2, [null.as_raw_fd() as u64, 0, 0, 0, 0, 0]);
+        // The kernel does not get as far as to read them, so that they are told only if they are in memory.
+        let (path, first, second) = (
+            c_string("no/such/program"),
+            c_string("first"),
+            c_string("second word"),
+        );
+        let variable = c_string("A=1");
+        let argv = [first.as_ptr(), second.as_ptr(), std::ptr::null()];
+        let envp = [variable.as_ptr(), std::ptr::null()];
+        let error = failing_call(
+            libc::SYS_execve,
+            [path.as_ptr() as u64, at(&argv), at(&envp), 0, 0, 0],
+        );
+        assert_eq!(error, -i64::from(libc::ENOENT));
+        let mut fields = vec![
+            ("pathname", text("no/such/program")),
+            ("stdin_type", number(libc::S_IFCHR)),
+            ("stdin_path", text("/dev/null")),
+            ("kernel_invoked", number(0)),
+            ("argv", texts(&["first", "second word"])),
+            ("envp", texts(&["A=1"])),
+        ];
+        notes.note(
+            "a program that is not there",
+            "process_execute_failed",
+            "execve",
+            &fields,
+            &[],
+        );
+        let directory = File::open("/").expect("it is there");
+        let fd = directory.as_raw_fd();
+        let flags = libc::AT_SYMLINK_NOFOLLOW;
+        let arguments = [
+            fd as u64,
+            path.as_ptr() as u64,
+            at(&argv),
+            at(&envp),
+            flags as u64,
+            0,
+        ];
+        assert_eq!(
+            failing_call(libc::SYS_execveat, arguments),
+            -i64::from(libc::ENOENT)
+        );
+        fields.extend([("dirfd", number(fd)), ("flags", number(flags))]);
+        notes.note(
+            "a program that is not in a directory",
+            "process_execute_failed",
+            "execveat",
+            &fields,
+            &[],
+        );
+    });
+}
+
+/// The credentials of the calling thread.
+fn own_credentials() -> Truth {
+    let status = fs::read_to_string("/proc/thread-self/status").expect("procfs is mounted");
+    let line = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .expect("the kernel tells it")
+            .trim()
+    };
+    let ids = |name: &str| {
+        line(name)
+            .split_ascii_whitespace()
+            .map(|id| id.parse().expect("a number"))
+            .collect::<Vec<u32>>()
+    };
+    let (uid, gid) = (ids("Uid:"), ids("Gid:"));
+    let mask = |name: &str| u64::from_str_radix(line(name), 16).expect("a number");
+    // SAFETY: no pointers.
+    let secure_bits = unsafe { libc::prctl(libc::PR_GET_SECUREBITS) };
+    // Real, effective, saved, of file systems; the interface has the saved before the effective.
+    Truth::Credentials(
+        vec![
+            uid[0],
+            gid[0],
+            uid[2],
+            gid[2],
+            uid[1],
+            gid[1],
+            uid[3],
+            gid[3],
+            namespace("user"),
+            secure_bits.cast_unsigned(),
+        ],
+        ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].map(mask),
+    )
+}
+
+fn credentials(notes: &mut Notes) {
+    let (who, before) = (me(), own_credentials());
+    // The real user stays, so that it is the same before and after.
+    let same = u64::from(u32::MAX);
+    call(libc::SYS_setresgid, [same, 1001, 1002, 0, 0, 0]);
+    let after = own_credentials();
+    let fields = [("old_cred", before), ("new_cred", after.clone())];
+    notes.by(&who, "other groups", "commit_creds", "setresgid", &fields, &[]);
+    call(libc::SYS_setresuid, [same, 1003, same, 0, 0, 0]);
+    let fields = [("old_cred", after), ("new_cred", own_credentials())];
+    notes.by(&who, "another user", "commit_creds", "setresuid", &fields, &[]);
+}
+
+fn namespaces(notes: &mut Notes) {
+    let old = File::open("/proc/self/ns/uts").expect("procfs is mounted");
+    let old_number = namespace("uts");
+    let note = |notes: &mut Notes, case: &str, call: &str, uts: u32| {
+        let who = me();
+        let mut fields: Vec<_> = ["new_mnt", "new_pid", "new_ipc", "new_net", "new_cgroup"]
+            .map(|name| (name, number(0)))
+            .into();
+        fields.extend([("pid", number(who.tid)), ("new_uts", number(uts))]);
+        notes.by(&who, case, "switch_task_ns", call, &fields, &[]);
+    };
+    call(libc::SYS_unshare, [libc::CLONE_NEWUTS as u64, 0, 0, 0, 0, 0]);
+    note(notes, "a new namespace", "unshare", namespace("uts"));
+    call(
+        libc::SYS_setns,
+        [old.as_raw_fd() as u64, libc::CLONE_NEWUTS as u64, 0, 0, 0, 0],
+    );
+    note(notes, "the namespace of before", "setns", old_number);
+}
+
+/// As the first process of a pid namespace.
+fn inside(notes: &mut Notes) {
+    call(libc::SYS_unshare, [libc::CLONE_NEWPID as u64, 0, 0, 0, 0, 0]);
+    in_child(|| {
+        assert_eq!(std::process::id(), 1);
+        let who = me();
+        assert!(who.pid != 1 && who.pid_inside == 1, "{who:?}");
+        let file = notes.place("file");
+        files::open(
+            notes,
+            "a file, by the first process of a namespace",
+            (libc::AT_FDCWD, &file),
+            libc::O_RDONLY,
+            &file,
+        );
+    });
+}
+
+fn limits(notes: &mut Notes) {
+    let limit = |notes: &mut Notes, case: &str, call: &str, target: u32, soft: u64, losses: &[_]| {
+        let fields = [
+            ("target_host_pid", number(target)),
+            ("resource", number(i64::from(libc::RLIMIT_CORE))),
+            ("new_rlim_cur", number(soft)),
+            ("new_rlim_max", number(77)),
+        ];
+        notes.note(case, "security_task_setrlimit", call, &fields, losses);
+    };
+    let core = u64::from(libc::RLIMIT_CORE);
+    call(libc::SYS_setrlimit, [core, at(&[55_u64, 77]), 0, 0, 0, 0]);
+    limit(notes, "a limit", "setrlimit", std::process::id(), 55, &[]);
+    call(libc::SYS_prlimit64, [0, core, at(&[56_u64, 77]), 0, 0, 0]);
+    limit(
+        notes,
+        "a limit by another call",
+        "prlimit64",
+        std::process::id(),
+        56,
+        &[],
+    );
+    let mut ready = [0_i32; 2];
+    call(libc::SYS_pipe2, [ready.as_mut_ptr() as u64, 0, 0, 0, 0, 0]);
+    let parent = std::process::id();
+    in_child(|| {
+        call(
+            libc::SYS_prlimit64,
+            [parent.into(), core, at(&[57_u64, 77]), 0, 0, 0],
+        );
+        limit(
+            notes,
+            "a limit of another process",
+            "prlimit64",
+            parent,
+            57,
+            &[unseen("limits of other processes")],
+        );
+    });
+
+    call(
+        libc::SYS_prctl,
+        [libc::PR_SET_PDEATHSIG as u64, libc::SIGTERM as u64, 3, 4, 5, 0],
+    );
+    let mut fields = vec![
+        ("option", number(libc::PR_SET_PDEATHSIG)),
+        ("arg2", number(libc::SIGTERM)),
+        ("arg3", number(3)),
+        ("arg4", number(4)),
+        ("arg5", number(5)),
+    ];
+    notes.note(
+        "a signal at the death of the parent",
+        "security_task_prctl",
+        "prctl",
+        &fields,
+        &[],
+    );
+    fields[0].1 = number(12_345);
+    assert_eq!(
+        failing_call(libc::SYS_prctl, [12_345, libc::SIGTERM as u64, 3, 4, 5, 0]),
+        -i64::from(libc::EINVAL)
+    );
+    notes.note(
+        "an unknown option",
+        "security_task_prctl",
+        "prctl",
+        &fields,
+        &[unseen(FAILED)],
+    );
+}
+
+fn groups(notes: &mut Notes) {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("procfs is mounted");
+    let Some(mount) = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .find(|words| words[2] == "cgroup2")
+    else {
+        panic!("no cgroup v2 file system is mounted");
+    };
+    let name = format!("tracee-cap-events-{}", std::process::id());
+    let (root, group) = (Path::new(mount[1]), Path::new(mount[1]).join(&name));
+    let told = format!("/{name}");
+    fs::create_dir(&group).expect("control groups can be made");
+    let id = fs::metadata(&group).expect("it was made").ino();
+    let fields = [
+        ("cgroup_id", number(id)),
+        ("cgroup_path", text(&told)),
+        ("hierarchy_id", number(0)),
+    ];
+    notes.note("a control group", "cgroup_mkdir", "mkdir", &fields, &[]);
+    let (moved, _) = in_any_child(|| {
+        let who = me();
+        fs::write(group.join("cgroup.procs"), who.pid.to_string()).expect("the child can be moved");
+        let attached = [
+            ("cgroup_path", text(&told)),
+            ("comm", text(&who.comm)),
+            ("pid", number(who.tid)),
+        ];
+        notes.by(&who, "a child", "cgroup_attach_task", "write", &attached, &[]);
+        fs::write(root.join("cgroup.procs"), who.pid.to_string()).expect("the child can be moved back");
+    });
+    assert!(moved > 0);
+    fs::remove_dir(&group).expect("it is empty");
+    notes.note("a control group", "cgroup_rmdir", "rmdir", &fields, &[]);
+}
+
+/// A mapped file and memory whose protection changes.
+fn memory(notes: &mut Notes) {
+    const PAGE: u64 = 4096;
+    let path = notes.place("mapped");
+    fs::write(&path, [0; PAGE as usize]).expect("the directory can be written");
+    let file = File::open(&path).expect("it was made");
+    let (inode, dev, ctime) = identity(&path);
+    let flags = files::flags_of(&file);
+    let (read, write, exec) = (
+        libc::PROT_READ as u64,
+        libc::PROT_WRITE as u64,
+        libc::PROT_EXEC as u64,
+    );
+    let map = |prot: u64, flags: i32, fd: i64| {
+        call(libc::SYS_mmap, [0, PAGE, prot, flags as u64, fd as u64, 0]).cast_unsigned()
+    };
+    let private = libc::MAP_PRIVATE;
+    let fd = i64::from(file.as_raw_fd());
+    let loaded = [
+        ("pathname", text(&path)),
+        ("flags", number(flags)),
+        ("dev", dev.clone()),
+        ("inode", inode.clone()),
+        ("ctime", ctime.clone()),
+    ];
+    let mapped = |prot: u64| {
+        [
+            &loaded[..],
+            &[("prot", number(prot)), ("mmap_flags", number(private))],
+        ]
+        .concat()
+    };
+    let area = map(read, private, fd);
+    notes.note("a file", "security_mmap_file", "mmap", &mapped(read), &[]);
+    map(read | exec, private, fd);
+    notes.note(
+        "a program",
+        "security_mmap_file",
+        "mmap",
+        &mapped(read | exec),
+        &[],
+    );
+    notes.note("a program", "shared_object_loaded", "mmap", &loaded, &[]);
+
+    const NO_AREA: &str = "pathname, ctime and prev_prot";
+    const NO_BEFORE: &str = "prev_prot, and of changed protection pathname, dev, inode and ctime";
+    let nothing = |names: &[&'static str]| {
+        names
+            .iter()
+            .map(|name| (*name, Truth::Nothing))
+            .collect::<Vec<_>>()
+    };
+    call(libc::SYS_mprotect, [area, PAGE, read | exec, 0, 0, 0]);
+    let place = [
+        ("addr", number(area)),
+        ("len", number(PAGE)),
+        ("prot", number(read | exec)),
+        ("prev_prot", number(read)),
+    ];
+    let fields = [&place[..], &[("pathname", text(&path)), ("ctime", ctime.clone())]].concat();
+    notes.note(
+        "a file becomes a program",
+        "security_file_mprotect",
+        "mprotect",
+        &fields,
+        &[differs(NO_AREA, &nothing(&["pathname", "ctime", "prev_prot"]))],
+    );
+    let fields = [
+        &place[..],
+        &[
+            ("alert", number(2)),
+            ("pathname", text(&path)),
+            ("dev", dev),
+            ("inode", inode),
+            ("ctime", ctime),
+        ],
+    ]
+    .concat();
+    notes.note(
+        "a file becomes a program",
+        "mem_prot_alert",
+        "mprotect",
+        &fields,
+        &[differs(
+            NO_BEFORE,
+            &nothing(&["pathname", "dev", "inode", "ctime", "prev_prot"]),
+        )],
+    );
+
+    let area = map(read | write | exec, private | libc::MAP_ANONYMOUS, -1);
+    let place = |prot: u64, before: u64| {
+        [
+            ("addr", number(area)),
+            ("len", number(PAGE)),
+            ("prot", number(prot)),
+            ("prev_prot", number(before)),
+        ]
+    };
+    let fields = [&place(read | write | exec, 0)[..], &[("alert", number(1))]].concat();
+    notes.note(
+        "memory to write and execute",
+        "mem_prot_alert",
+        "mmap",
+        &fields,
+        &[],
+    );
+    call(libc::SYS_mprotect, [area, PAGE, read | exec, 0, 0, 0]);
+    let fields = [&place(read | exec, 7)[..], &[("alert", number(4))]].concat();
+    let without = [("alert", number(2)), ("prev_prot", Truth::Nothing)];
+    notes.note(
+        "written memory becomes a program",
+        "mem_prot_alert",
+        "mprotect",
+        &fields,
+        &[differs(NO_BEFORE, &without)],
+    );
+}
