@@ -16,6 +16,7 @@ mod calls;
 mod cause;
 mod compat;
 mod files;
+mod packets;
 mod sockets;
 mod tasks;
 mod truth;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             sockets::cause(&mut notes);
             calls::cause(&mut notes);
             compat::cause(&mut notes);
+            packets::cause(&mut notes);
             tasks::cause(&mut notes);
             ExitCode::SUCCESS
         }
@@ -121,6 +123,7 @@ impl Recorded {
         let own = std::env::current_exe().expect("the test has a path");
         let mut config = Config::new(Recording::new(place.join("events.tcap")));
         config.command = vec![own.into(), CAUSE.into(), place.as_os_str().to_owned()];
+        config.symbols = false;
         config.sensor.best = best;
         config.sensor.environment = true;
         config.sensor.ring_bytes = 64 << 20;

@@ -13,13 +13,13 @@ use crate::truth::{Loss, Truth};
 const FAILED: &str = "what fails is not told";
 
 /// A `struct sockaddr` and how it is told.
-struct Address {
+pub(crate) struct Address {
     bytes: Vec<u8>,
     told: Truth,
 }
 
 impl Address {
-    fn inet(host: [u8; 4], port: u16) -> Self {
+    pub(crate) fn inet(host: [u8; 4], port: u16) -> Self {
         let family = (AF_INET as u16).to_ne_bytes();
         Self {
             bytes: [&family[..], &port.to_be_bytes(), &host, &[0; 8]].concat(),
@@ -27,7 +27,7 @@ impl Address {
         }
     }
 
-    fn inet6(port: u16) -> Self {
+    pub(crate) fn inet6(port: u16) -> Self {
         let mut bytes = vec![0; size_of::<libc::sockaddr_in6>()];
         bytes[..2].copy_from_slice(&(AF_INET6 as u16).to_ne_bytes());
         bytes[2..4].copy_from_slice(&port.to_be_bytes());
@@ -54,7 +54,7 @@ impl Address {
         }
     }
 
-    fn arguments(&self, socket: &OwnedFd) -> [u64; 6] {
+    pub(crate) fn arguments(&self, socket: &OwnedFd) -> [u64; 6] {
         [
             fd(socket),
             at(self.bytes.as_slice()),
@@ -70,7 +70,7 @@ fn fd(socket: &OwnedFd) -> u64 {
     socket.as_raw_fd() as u64
 }
 
-fn owned(fd: i64) -> OwnedFd {
+pub(crate) fn owned(fd: i64) -> OwnedFd {
     // SAFETY: the kernel has just made the descriptor.
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }

@@ -97,6 +97,14 @@ fn ended(notes: &mut Notes) {
         std::thread::scope(|scope| {
             scope.spawn(|| notes.note("a thread", "sched_process_exit", "exit", &end(0, 0, false), &[]));
         });
+        // What waits for a thread does not wait until the kernel has ended it.
+        while fs::read_dir("/proc/self/task")
+            .expect("procfs is mounted")
+            .count()
+            > 1
+        {
+            std::thread::yield_now();
+        }
     });
 }
 
