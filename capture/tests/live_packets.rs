@@ -4,6 +4,7 @@
 //! What is recorded is this test program itself, started again to run one of the workloads.
 
 mod live_packets {
+    pub(crate) mod names;
     pub(crate) mod recorded;
     pub(crate) mod workload;
 }

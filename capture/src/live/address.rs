@@ -1,6 +1,6 @@
 //! Socket addresses, from the bytes of a `struct sockaddr`.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use detectors_api::proto::{SaFamilyT, SockAddr};
 
@@ -47,6 +47,18 @@ pub(super) fn decode(bytes: &[u8]) -> Option<SockAddr> {
     }
 }
 
+/// Address and port in `bytes`; none if it is too short or of another family than INET and INET6.
+pub(super) fn internet(bytes: &[u8]) -> Option<SocketAddr> {
+    let (family, rest) = bytes.split_first_chunk()?;
+    let (port, rest) = rest.split_first_chunk()?;
+    let address: IpAddr = match u16::from_ne_bytes(*family) {
+        INET => rest.first_chunk::<4>().copied()?.into(),
+        INET6 => rest.get(4..)?.first_chunk::<16>().copied()?.into(),
+        _ => return None,
+    };
+    Some(SocketAddr::new(address, u16::from_be_bytes(*port)))
+}
+
 /// Text up to the first NUL; an abstract name, which begins with NUL, begins with `@`; an unnamed socket has none.
 fn unix_path(bytes: &[u8]) -> String {
     let text = |bytes: &[u8]| {
@@ -71,6 +83,8 @@ mod tests {
     fn families() {
         let inet = decode(&bytes(INET, &[0x1f, 0x90, 127, 0, 0, 1])).unwrap();
         assert_eq!((inet.sin_addr.as_str(), inet.sin_port), ("127.0.0.1", 8080));
+        let address = internet(&bytes(INET, &[0x1f, 0x90, 127, 0, 0, 1]));
+        assert_eq!(address, "127.0.0.1:8080".parse().ok());
 
         let mut loopback = [0_u8; 16];
         loopback[15] = 1;
@@ -84,6 +98,10 @@ mod tests {
             ),
             ("::1", 53, 9, 0)
         );
+
+        let address = internet(&bytes(INET6, &[&[0, 53, 0, 0, 0, 9][..], &loopback].concat()));
+        assert_eq!(address, "[::1]:53".parse().ok());
+        assert_eq!(internet(&bytes(UNIX, b"/run/x.sock\0")), None);
 
         for (path, text) in [
             (&b"/run/x.sock\0junk"[..], "/run/x.sock"),

@@ -18,6 +18,7 @@ use super::processes::Processes;
 use super::{address, container_events, fields};
 
 const S_IFMT: u32 = 0o170_000;
+const SOCK_STREAM: u32 = 1;
 
 /// Makes events of records, which must come in order.
 #[derive(Debug)]
@@ -26,12 +27,17 @@ pub(super) struct Converter {
     processes: Processes,
     packets: Packets,
     pub(super) containers: Containers,
-    /// Events that are made here, of others, and wanted.
+    /// Those of [`DERIVED`] that are wanted.
     derived: BTreeSet<&'static str>,
 }
 
-/// The events that are made of others.
-const DERIVED: [&str; 3] = [
+const CONNECT: &str = "security_socket_connect";
+const TCP_CONNECT: &str = "net_tcp_connect";
+
+/// The events that are made of others, and those of which only what is made of them may be wanted.
+const DERIVED: [&str; 5] = [
+    CONNECT,
+    TCP_CONNECT,
     container_events::CREATED,
     container_events::REMOVED,
     container_events::EXISTING,
@@ -47,7 +53,7 @@ impl Converter {
                 .collect(),
             offset,
             processes: Processes::of(tasks),
-            packets: Packets,
+            packets: Packets::default(),
             containers,
         }
     }
@@ -91,6 +97,7 @@ impl Converter {
         }
         let mut events = match &record.body {
             Body::Packet(packet) => self.packet(&record.head, packet),
+            Body::Connect(socket) => self.connect(&record.head, socket),
             _ => self.event(record).into_iter().collect(),
         };
         events.extend(self.container_event(record));
@@ -118,18 +125,42 @@ impl Converter {
             Body::Exec(exec) => ("sched_process_exec", exec_fields(exec)),
             Body::Exit(exit) => ("sched_process_exit", exit_fields(exit)),
             Body::Open(open) => ("security_file_open", open_fields(open)),
-            Body::Connect(socket) => ("security_socket_connect", connect_fields(socket)),
             Body::CgroupMkdir(cgroup) => ("cgroup_mkdir", cgroup_fields(cgroup)),
             Body::CgroupRmdir(cgroup) => ("cgroup_rmdir", cgroup_fields(cgroup)),
             Body::CgroupAttach(attach) => ("cgroup_attach_task", attach_fields(attach)),
-            Body::Event(_) | Body::Packet(_) | Body::Task => return None,
+            Body::Event(_) | Body::Connect(_) | Body::Packet(_) | Body::Task => return None,
         };
         let killed = matches!(&record.body, Body::Exit(exit) if exit.signal() != 0);
         Some(self.recorded(&record.head, catalogue().get(name)?, data(fields), !killed))
     }
 
+    fn connect(&mut self, head: &Header, socket: &Socket) -> Vec<RecordedEvent> {
+        let events = [
+            (CONNECT, Some(connect_fields(socket))),
+            (TCP_CONNECT, self.tcp_connect_fields(head, socket)),
+        ];
+        events
+            .into_iter()
+            .filter(|(name, _)| self.derived.contains(name))
+            .filter_map(|(name, fields)| Some((catalogue().get(name)?, fields?)))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|(definition, fields)| self.recorded(head, definition, data(fields), true))
+            .collect()
+    }
+
+    /// None for what is no connection over TCP.
+    fn tcp_connect_fields(&self, head: &Header, socket: &Socket) -> Option<Fields> {
+        let address = address::internet(&socket.address).filter(|_| socket.kind == SOCK_STREAM)?;
+        Some(vec![
+            ("dst", text(&address.ip().to_string())),
+            ("dst_port", Value::Int64(address.port().into())),
+            ("dst_dns", self.packets.names(address.ip(), head.time)),
+        ])
+    }
+
     fn packet(&mut self, head: &Header, packet: &Packet) -> Vec<RecordedEvent> {
-        let events = self.packets.events(packet).into_iter();
+        let events = self.packets.events(packet, head.time).into_iter();
         events
             .filter_map(|(event, fields)| {
                 let definition = catalogue().get(event.name())?;

@@ -32,6 +32,7 @@ mod stream;
 pub use arrow::array::RecordBatch;
 pub use command::{RunningCommand, WaitingCommand};
 pub use enrichment::{Enricher, EnrichmentAnswer};
+pub use packets::{Fields, Packets};
 pub use pipe::ndjson;
 pub use recorder::record;
 pub use recording::{

@@ -1,6 +1,6 @@
 //! Which program each process runs: what the kernel no longer tells when a process ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use ebpf::abi::{Body, Header, Record};
@@ -8,6 +8,9 @@ use ebpf::tasks::{Task, executable};
 
 /// ns of a clock tick of procfs, in which processes are identified there.
 const TICK_NS: u64 = 10_000_000;
+
+/// Processes that have ended and are still known: their sockets are closed after their end.
+const MAX_ENDED: usize = 1024;
 
 /// A process as its last event left it.
 #[derive(Clone, Debug)]
@@ -18,10 +21,12 @@ struct Process {
     mnt_ns: u32,
 }
 
-/// The live processes, by id in the root pid namespace.
+/// The live processes, and those that have just ended, by id in the root pid namespace.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     known: HashMap<u32, Process>,
+    /// Ids and starts, in order.
+    ended: VecDeque<(u32, u64)>,
 }
 
 impl Processes {
@@ -39,6 +44,7 @@ impl Processes {
                     (task.pid, process)
                 })
                 .collect(),
+            ended: VecDeque::new(),
         }
     }
 
@@ -74,7 +80,13 @@ impl Processes {
                 process.mnt_ns = head.mnt_ns;
             }
             Body::Exit(exit) if exit.group_dead() => {
-                self.known.remove(&head.pid);
+                self.ended.push_back((head.pid, head.leader_start));
+                if self.ended.len() > MAX_ENDED
+                    && let Some((pid, start)) = self.ended.pop_front()
+                    && self.known.get(&pid).is_some_and(|process| process.start == start)
+                {
+                    self.known.remove(&pid);
+                }
             }
             _ => {}
         }

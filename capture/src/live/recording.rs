@@ -120,6 +120,14 @@ impl Config {
     #[must_use]
     pub fn stores(&self) -> Vec<Store> {
         let mut stores = vec![Store::Container, Store::Process, Store::Syscall, Store::System];
+        if self
+            .sensor
+            .events
+            .iter()
+            .any(|event| event.starts_with("net_packet_dns"))
+        {
+            stores.push(Store::Dns);
+        }
         if self.symbols {
             stores.push(Store::Symbol);
         }

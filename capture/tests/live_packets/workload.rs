@@ -15,6 +15,12 @@ pub(crate) const HELLO: &[u8] = b"hello there";
 /// Type of service of the IPv4 datagrams.
 pub(crate) const TOS: u32 = 0x20;
 
+pub(crate) const ALIAS: &str = "www.site.test";
+pub(crate) const HOST: &str = "host.site.test";
+pub(crate) const REQUEST: &[u8] =
+    b"GET /news?page=2 HTTP/1.1\r\nHost: www.site.test\r\nuser-agent: test\r\n\r\n";
+pub(crate) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nServer: test\r\n\r\npaper";
+
 const LOOPBACKS: [(&str, &str); 2] = [("v4", "127.0.0.1"), ("v6", "::1")];
 
 pub(crate) fn run() {
@@ -30,6 +36,7 @@ pub(crate) fn run() {
         "datagrams" => exchange_datagrams(&mut truth),
         "connections" => serve(&mut truth),
         "echoes" => ping(),
+        "names" => resolve_and_fetch(&mut truth),
         "before" => talk_when_told(&mut truth, &directory),
         other => panic!("no workload {other}"),
     }
@@ -174,6 +181,124 @@ fn ping() {
         let size = socket.recv(&mut reply).expect("the kernel answers");
         assert_eq!((size, reply[7]), (8, 7));
     }
+}
+
+/// A name in a DNS message.
+fn dns_name(name: &str) -> Vec<u8> {
+    let labels = name.split('.').flat_map(|label| {
+        let length = u8::try_from(label.len()).expect("labels are short");
+        [&[length], label.as_bytes()].concat()
+    });
+    labels.chain([0]).collect()
+}
+
+/// A query for an address of `name`.
+fn dns_query(name: &str) -> Vec<u8> {
+    // Number, recursion desired, one question; type A, class IN.
+    [
+        &[0xca, 0xfe, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+        &dns_name(name)[..],
+        &[0, 1, 0, 1],
+    ]
+    .concat()
+}
+
+/// An answer to a query for [`ALIAS`]: it is [`HOST`], which has the address 127.0.0.1.
+fn dns_answer(query: &[u8]) -> Vec<u8> {
+    let mut answer = query.to_vec();
+    answer[2..4].copy_from_slice(&[0x81, 0x80]);
+    answer[7] = 2;
+    let host = dns_name(HOST);
+    // The name of the question, CNAME, IN, 300 s.
+    answer.extend([
+        0xc0,
+        12,
+        0,
+        5,
+        0,
+        1,
+        0,
+        0,
+        1,
+        44,
+        0,
+        u8::try_from(host.len()).expect("it is short"),
+    ]);
+    let at = answer.len();
+    answer.extend(host);
+    // The name that was just given, A, IN, 60 s.
+    answer.extend([
+        0xc0,
+        u8::try_from(at).expect("it is short"),
+        0,
+        1,
+        0,
+        1,
+        0,
+        0,
+        0,
+        60,
+        0,
+        4,
+        127,
+        0,
+        0,
+        1,
+    ]);
+    answer
+}
+
+/// Looks a name up over UDP, another one over TCP, and then fetches a page.
+fn resolve_and_fetch(truth: &mut Truth) {
+    let server = UdpSocket::bind("127.0.0.1:53").expect("this network is ours");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("there is a loopback device");
+    truth.note("resolver", port_of(&client));
+    client
+        .send_to(&dns_query(ALIAS), "127.0.0.1:53")
+        .expect("it is sent");
+    let mut heard = [0; 512];
+    let (size, from) = server.recv_from(&mut heard).expect("it arrives");
+    server
+        .send_to(&dns_answer(&heard[..size]), from)
+        .expect("it is sent");
+    assert!(client.recv(&mut heard).expect("it arrives") > size);
+
+    let listener = TcpListener::bind("[::1]:53").expect("this network is ours");
+    let asking = std::thread::spawn(|| {
+        let mut stream = TcpStream::connect("[::1]:53").expect("the server listens");
+        let query = dns_query("nobody.test");
+        let length = u16::try_from(query.len()).expect("it is short").to_be_bytes();
+        stream
+            .write_all(&[&length[..], &query].concat())
+            .expect("it is sent");
+        stream.read_to_end(&mut Vec::new()).expect("the server answers");
+    });
+    let (mut stream, _) = listener.accept().expect("the client comes");
+    let mut query = vec![0; 2 + dns_query("nobody.test").len()];
+    stream.read_exact(&mut query).expect("the client asks");
+    // There is no such name.
+    query[4..6].copy_from_slice(&[0x81, 0x83]);
+    stream.write_all(&query).expect("it is sent");
+    drop(stream);
+    asking.join().expect("the client is content");
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a loopback device");
+    let address = listener.local_addr().expect("it is bound");
+    truth.note("page", address.port().into());
+    let fetching = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).expect("the server listens");
+        stream.write_all(REQUEST).expect("it is sent");
+        let mut page = Vec::new();
+        stream.read_to_end(&mut page).expect("the server answers");
+        assert_eq!(page, RESPONSE);
+        u64::from(stream.local_addr().expect("it is connected").port())
+    });
+    let (mut stream, _) = listener.accept().expect("the client comes");
+    let mut request = vec![0; REQUEST.len()];
+    stream.read_exact(&mut request).expect("the client asks");
+    stream.write_all(RESPONSE).expect("it is sent");
+    drop(stream);
+    truth.note("browser", fetching.join().expect("the client is content"));
 }
 
 /// Makes sockets, waits for a line, and then uses them.

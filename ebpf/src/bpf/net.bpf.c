@@ -280,7 +280,7 @@ INLINE void socket_call_returned(struct call *call, s64 ret, u64 derived)
 		if (derived & (DERIVE_ACCEPTED | DERIVE_OWNER)) {
 			struct socket *connection = socket_of(file_of(ret));
 			if (connection && derived & DERIVE_OWNER)
-				own_opened(R(connection, sk), current_task(), 0);
+				own_connection((u64)R(connection, sk));
 			if (connection && derived & DERIVE_ACCEPTED)
 				accepted(socket, connection, fd);
 		}

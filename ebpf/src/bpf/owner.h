@@ -71,6 +71,13 @@ INLINE void own_opened(struct sock *sk, struct task_struct *task, u64 flags)
 		remember_owner((u64)sk, R(sk, __sk_common.skc_cookie.counter), task, flags);
 }
 
+/* The current task has opened a socket. */
+GLOBAL int own_connection(u64 sk)
+{
+	own_opened((struct sock *)sk, current_task(), 0);
+	return 0;
+}
+
 /* The current task is the owner from now on. */
 GLOBAL int own(u64 sk, u64 cookie)
 {

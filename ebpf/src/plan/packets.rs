@@ -1,7 +1,7 @@
 //! The plan of packets.
 
 use super::Attach::{Egress, Ingress, OpenFiles, SocketMade};
-use super::Chosen::{self, OnRequest};
+use super::Chosen::{self, ByDefault, OnRequest};
 use super::way::SYS_EXIT;
 use super::{Derived, EventPlan, Hook, Program, derive};
 
@@ -56,4 +56,12 @@ pub(super) const PLAN: &[EventPlan] = &[
     packets("net_packet_udp", OnRequest),
     packets("net_packet_icmp", OnRequest),
     packets("net_packet_icmpv6", OnRequest),
+    packets("net_packet_dns", ByDefault),
+    packets("net_packet_dns_request", OnRequest),
+    packets("net_packet_dns_response", OnRequest),
+    packets("net_packet_http", OnRequest),
+    packets("net_packet_http_request", OnRequest),
+    packets("net_packet_http_response", OnRequest),
+    packets("net_flow_tcp_begin", ByDefault),
+    packets("net_flow_tcp_end", ByDefault),
 ];

@@ -6,10 +6,31 @@ use super::way::{
     FAILED, IO_URING, KERNEL, NO_MOUNT, RETURN_TIME, UNRESOLVED, complete, entered, fentry, kprobe, partial,
     raw, returned,
 };
-use super::{Chosen, EventPlan, Program};
+use super::{Chosen, EventPlan, Hook, Program};
 use Chosen::{Always, ByDefault, OnRequest};
 
 const PREV_COMM: Program = raw("on_rename", "task_rename");
+
+/// Connections that are asked for.
+const CONNECTING: &[Hook] = &[
+    complete(&[Program {
+        name: "connect_fentry",
+        attach: Fentry("security_socket_connect"),
+    }]),
+    complete(&[Program {
+        name: "connect_kprobe",
+        attach: Kprobe("security_socket_connect"),
+    }]),
+    entered(
+        CONNECT,
+        &["connect"],
+        &[
+            "connections by the kernel itself",
+            IO_URING,
+            "the address is read from the program's memory, which another thread can change meanwhile",
+        ],
+    ),
+];
 
 pub(super) const PLAN: &[EventPlan] = &[
     EventPlan {
@@ -174,25 +195,13 @@ pub(super) const PLAN: &[EventPlan] = &[
     EventPlan {
         event: "security_socket_connect",
         chosen: ByDefault,
-        hooks: &[
-            complete(&[Program {
-                name: "connect_fentry",
-                attach: Fentry("security_socket_connect"),
-            }]),
-            complete(&[Program {
-                name: "connect_kprobe",
-                attach: Kprobe("security_socket_connect"),
-            }]),
-            entered(
-                CONNECT,
-                &["connect"],
-                &[
-                    "connections by the kernel itself",
-                    IO_URING,
-                    "the address is read from the program's memory, which another thread can change meanwhile",
-                ],
-            ),
-        ],
+        hooks: CONNECTING,
+    },
+    // Made of the same records.
+    EventPlan {
+        event: "net_tcp_connect",
+        chosen: ByDefault,
+        hooks: CONNECTING,
     },
     EventPlan {
         event: "security_socket_accept",

@@ -1,4 +1,4 @@
-//! Fuzz targets: what reads files that others wrote.
+//! Fuzz targets: what reads files that others wrote, and packets that others sent.
 //!
 //! A target is a function that takes any bytes and panics when something is wrong: not only when the code under test
 //! panics, but also when two ways to the same answer disagree. `./dev fuzz` gives it bytes from libFuzzer and keeps those
@@ -10,15 +10,23 @@ pub mod corpus;
 mod events;
 mod filter;
 mod pack;
+mod record;
 mod yaml;
 
 pub use cel::cel;
 pub use filter::filter;
 pub use pack::pack;
+pub use record::record;
 pub use yaml::yaml;
 
 /// What a target is: any bytes are fine, a panic is a find.
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has a corpus of that name.
-pub const TARGETS: [(&str, Target); 4] = [("cel", cel), ("filter", filter), ("pack", pack), ("yaml", yaml)];
+pub const TARGETS: [(&str, Target); 5] = [
+    ("cel", cel),
+    ("filter", filter),
+    ("pack", pack),
+    ("record", record),
+    ("yaml", yaml),
+];

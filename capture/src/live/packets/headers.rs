@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use detectors_api::proto;
-use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{LaxNetSlice, LaxSlicedPacket, TcpSlice, TransportSlice};
 
 use super::texts;
 
@@ -50,6 +50,42 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// The TCP segment, if it is one.
+    pub(super) fn segment(&self) -> Option<&TcpSlice<'a>> {
+        match self.transport.as_ref()? {
+            TransportSlice::Tcp(tcp) => Some(tcp),
+            _ => None,
+        }
+    }
+
+    /// What a segment or datagram carries, as far as it is there.
+    pub(super) fn payload(&self) -> Option<&'a [u8]> {
+        match self.transport.as_ref()? {
+            TransportSlice::Tcp(tcp) => Some(tcp.payload()),
+            TransportSlice::Udp(udp) => Some(udp.payload()),
+            _ => None,
+        }
+    }
+
+    /// Addresses and ports in one message.
+    pub(super) fn metadata(&self) -> Option<proto::PacketMetadata> {
+        let (source, destination) = self.ports()?;
+        Some(proto::PacketMetadata {
+            src_ip: self.source.to_string(),
+            dst_ip: self.destination.to_string(),
+            src_port: source.into(),
+            dst_port: destination.into(),
+            protocol: if self.segment().is_some() { 6 } else { 17 },
+            packet_len: match &self.network {
+                LaxNetSlice::Ipv4(slice) => slice.header().total_len().into(),
+                LaxNetSlice::Ipv6(slice) => slice.header().payload_length().into(),
+                LaxNetSlice::Arp(_) => 0,
+            },
+            iface: "any".to_owned(),
+            direction: 0,
+        })
+    }
+
     pub(super) fn ipv4(&self) -> Option<proto::IPv4> {
         let LaxNetSlice::Ipv4(slice) = &self.network else {
             return None;
@@ -91,9 +127,7 @@ impl<'a> Headers<'a> {
     }
 
     pub(super) fn tcp(&self) -> Option<proto::Tcp> {
-        let Some(TransportSlice::Tcp(tcp)) = &self.transport else {
-            return None;
-        };
+        let tcp = self.segment()?;
         Some(proto::Tcp {
             src_port: tcp.source_port().into(),
             dst_port: tcp.destination_port().into(),

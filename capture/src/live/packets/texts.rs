@@ -29,6 +29,105 @@ pub(super) const fn protocol(number: u8) -> &'static str {
     }
 }
 
+/// Type of a DNS record.
+pub(super) const fn dns_type(number: u16) -> &'static str {
+    match number {
+        1 => "A",
+        2 => "NS",
+        3 => "MD",
+        4 => "MF",
+        5 => "CNAME",
+        6 => "SOA",
+        7 => "MB",
+        8 => "MG",
+        9 => "MR",
+        10 => "NULL",
+        11 => "WKS",
+        12 => "PTR",
+        13 => "HINFO",
+        14 => "MINFO",
+        15 => "MX",
+        16 => "TXT",
+        28 => "AAAA",
+        33 => "SRV",
+        41 => "OPT",
+        256 => "URI",
+        _ => "Unknown",
+    }
+}
+
+/// Class of a DNS record.
+pub(super) const fn dns_class(number: u16) -> &'static str {
+    match number {
+        1 => "IN",
+        2 => "CS",
+        3 => "CH",
+        4 => "HS",
+        255 => "Any",
+        _ => "Unknown",
+    }
+}
+
+/// What a DNS message is for.
+pub(super) const fn dns_operation(number: u16) -> &'static str {
+    match number {
+        0 => "query",
+        1 => "inverse query",
+        2 => "status",
+        4 => "notify",
+        5 => "update",
+        _ => "unknown",
+    }
+}
+
+/// How a DNS server has fared.
+pub(super) const fn dns_response(code: u16) -> &'static str {
+    match code {
+        0 => "no error",
+        1 => "format error",
+        // With the space, as the interface has it.
+        2 => "server failure ",
+        3 => "non-existent domain",
+        4 => "not implemented",
+        5 => "query refused",
+        6 => "name exists when it should not",
+        7 => "rr set exists when it should not",
+        8 => "rr set that should exist does not",
+        9 => "server not authoritative for zone",
+        10 => "name not contained in zone",
+        16 => "bad opt version",
+        17 => "key not recognized",
+        18 => "signature out of time window",
+        19 => "bad tkey mode",
+        20 => "duplicate key name",
+        21 => "algorithm not supported",
+        22 => "bad truncation",
+        23 => "bad cookie",
+        _ => "unknown",
+    }
+}
+
+/// An option of DNS's extended pseudo-record.
+pub(super) const fn dns_option(code: u16) -> &'static str {
+    match code {
+        3 => "NSID",
+        5 => "DAU",
+        6 => "DHU",
+        7 => "N3U",
+        8 => "EDNSClientSubnet",
+        9 => "EDNSExpire",
+        10 => "Cookie",
+        11 => "EDNSKeepAlive",
+        12 => "Padding",
+        13 => "CHAIN",
+        14 => "EDNSKeyTag",
+        16 => "EDNSClientTag",
+        17 => "EDNSServerTag",
+        26946 => "DeviceID",
+        _ => "Unknown",
+    }
+}
+
 /// Type and code of an `ICMPv4` message.
 pub(super) fn icmp(kind: u8, code: u8) -> String {
     const UNREACHABLE: &[&str] = &[

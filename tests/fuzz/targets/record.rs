@@ -1,0 +1,4 @@
+//! The target `record` as a libFuzzer program.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::record(bytes));
