@@ -1,5 +1,6 @@
 //! `tracee-cap doctor`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
@@ -91,25 +92,58 @@ fn table(facts: &Facts, events: Result<&[EventReport], &ebpf::Error>) -> String 
                 .max()
                 .unwrap_or_default();
             for event in events {
-                let hook = match &event.status {
-                    Status::Hooked { hook, .. } => hook,
-                    Status::Unavailable => "unavailable",
+                let (hook, remarks) = match &event.status {
+                    Status::Hooked { hook, loses } => (hook.as_str(), loses),
+                    Status::Unavailable => ("unavailable", &event.refused),
                 };
                 lines.push(format!("{:width$}  {hook}", event.event));
-                if let Status::Hooked { loses, .. } = &event.status {
-                    lines.extend(loses.iter().map(|loss| format!("{:width$}    loses: {loss}", "")));
+                if !remarks.is_empty() {
+                    let title = match &event.status {
+                        Status::Hooked { .. } => "loses",
+                        Status::Unavailable => "refused",
+                    };
+                    lines.push(format!("{:width$}    {title}: {}", "", remarks.join("; ")));
                 }
-                lines.extend(
-                    event
-                        .refused
-                        .iter()
-                        .map(|refused| format!("{:width$}    refused: {refused}", "")),
-                );
             }
+            lines.push(String::new());
+            lines.push("Every system call is an event, too.".to_owned());
+            lines.extend(better(events));
         }
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What would show more of the events that this kernel shows a part of, or nothing.
+fn better(events: &[EventReport]) -> Vec<String> {
+    // By kind of hook and what the kernel says of it.
+    let mut refused: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    let wanting = events.iter().filter(|event| match &event.status {
+        Status::Hooked { loses, .. } => !loses.is_empty(),
+        Status::Unavailable => true,
+    });
+    for event in wanting {
+        for refusal in &event.refused {
+            let (hook, reason) = refusal.split_once(": ").unwrap_or((refusal, ""));
+            let kind = hook.split(' ').next().unwrap_or_default();
+            refused.entry((kind, reason)).or_default().insert(event.event);
+        }
+    }
+    if refused.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        String::new(),
+        "These hooks would show more, and the kernel refuses them:".to_owned(),
+    ];
+    lines.extend(refused.iter().map(|((kind, reason), events)| {
+        let count = match events.len() {
+            1 => "1 event".to_owned(),
+            count => format!("{count} events"),
+        };
+        format!("  {kind} of {count}: {reason}")
+    }));
+    lines
 }
 
 #[cfg(test)]
@@ -138,6 +172,17 @@ mod tests {
                     loses: Vec::new(),
                 },
                 refused: vec!["fentry security_file_open: Operation not permitted".to_owned()],
+            },
+            EventReport {
+                event: "security_inode_unlink",
+                status: Status::Hooked {
+                    hook: "tracepoint sys_exit".to_owned(),
+                    loses: vec!["what fails is not told".to_owned(), "the time".to_owned()],
+                },
+                refused: vec![
+                    "fentry security_inode_unlink: Operation not permitted".to_owned(),
+                    "kprobe security_inode_unlink: No such file or directory".to_owned(),
+                ],
             },
             EventReport {
                 event: "ptrace",
