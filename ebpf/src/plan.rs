@@ -12,16 +12,25 @@ use detectors_api::catalogue::catalogue;
 use crate::syscalls::{Told, calls, told};
 
 mod derive;
+mod extension;
 mod memory;
 mod packets;
 mod table;
 mod way;
+mod writing;
 
 use way::{SYS_ENTER, SYS_EXIT};
 
 /// The plans of all events that the sensor knows beside system calls, in catalogue order.
 pub static PLAN: LazyLock<Vec<EventPlan>> = LazyLock::new(|| {
-    let mut plans = [table::PLAN, memory::PLAN, packets::PLAN].concat();
+    let mut plans = [
+        table::PLAN,
+        memory::PLAN,
+        writing::PLAN,
+        extension::PLAN,
+        packets::PLAN,
+    ]
+    .concat();
     plans.sort_by_key(|plan| catalogue().get(plan.event).map(|event| event.internal_id_amd64));
     plans
 });

@@ -31,9 +31,7 @@ fn record(events: &[&str], cause: &str) -> Option<(Truth, Vec<Seen>, Vec<EventRe
     let mut sensor = match Sensor::load(&config) {
         Ok(sensor) => sensor,
         Err(error @ (ebpf::Error::Capabilities(_) | ebpf::Error::Btf(_) | ebpf::Error::Machine(_))) => {
-            // Straight to the descriptor: the test harness captures what is printed.
-            let note = format!("SKIPPED, no live sensor here: {error}\n");
-            nix::unistd::write(std::io::stderr(), note.as_bytes()).expect("stderr is open");
+            skip(&format!("no live sensor here: {error}"));
             return None;
         }
         Err(error) => panic!("{error}"),
@@ -71,6 +69,12 @@ fn record(events: &[&str], cause: &str) -> Option<(Truth, Vec<Seen>, Vec<EventRe
         println!("{seen:?}");
     }
     Some((truth, seen, reports))
+}
+
+fn skip(reason: &str) {
+    // Straight to the descriptor: the test harness captures what is printed.
+    let note = format!("SKIPPED, {reason}\n");
+    nix::unistd::write(std::io::stderr(), note.as_bytes()).expect("stderr is open");
 }
 
 /// An event with its fields by name.
@@ -222,4 +226,184 @@ fn memory_that_becomes_suspect_is_seen() {
         let loses = loses(&reports, event);
         assert!(!loses.iter().any(|loss| loss.contains("ctime")), "{loses:?}");
     }
+}
+
+#[test]
+fn what_is_written_is_seen() {
+    let events = [
+        "vfs_read",
+        "vfs_readv",
+        "vfs_write",
+        "vfs_writev",
+        "__kernel_write",
+        "magic_write",
+        "file_modification",
+    ];
+    let Some((truth, seen, reports)) = record(&events, "writing") else {
+        return;
+    };
+    if let Some(account) = truth.get("account") {
+        // SAFETY: nothing is pointed to.
+        assert_eq!(unsafe { libc::acct(std::ptr::null()) }, 0);
+        std::fs::remove_file(account).unwrap();
+    }
+    let path = Some(truth["path"].as_str());
+    let ours: Vec<_> = seen.iter().filter(|seen| seen.text("pathname") == path).collect();
+    assert!(
+        ours.iter()
+            .all(|seen| seen.number("inode") == truth["inode"].parse().ok())
+    );
+    let number = |seen: &Seen, field| seen.number(field).unwrap().cast_signed();
+    let transfers: Vec<_> = ours
+        .iter()
+        .filter(|seen| seen.event.starts_with("vfs_"))
+        .map(|seen| {
+            let size = if seen.event.ends_with('v') {
+                "vlen"
+            } else {
+                "count"
+            };
+            (
+                seen.event,
+                number(seen, size),
+                number(seen, "pos"),
+                number(seen, "returnValue"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        transfers,
+        [
+            ("vfs_write", 42, 0, 42),
+            ("vfs_write", 3, 100, 3),
+            ("vfs_writev", 2, 42, 8),
+            ("vfs_writev", 2, 0, 11),
+            ("vfs_read", 7, 11, 7),
+            ("vfs_read", 9, 50, 9),
+            ("vfs_readv", 2, 18, 5),
+            ("vfs_write", 7, 0, 7),
+            ("vfs_write", 5, 7, 5),
+        ]
+    );
+    let magic = |seen: &Seen| match &seen.fields["bytes"] {
+        RawValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{other:?}"),
+    };
+    let begun: Vec<_> = ours
+        .iter()
+        .filter(|seen| seen.event == "magic_write")
+        .map(|seen| (magic(seen), number(seen, "returnValue")))
+        .collect();
+    let expected = [
+        ("\u{7f}ELF, and more than thirty-two b", 42),
+        ("first", 11),
+        ("changed", 7),
+    ];
+    assert_eq!(begun, expected.map(|(text, ret)| (text.to_owned(), ret)));
+
+    let time = |name: &str| truth[name].parse::<i64>().unwrap();
+    let modified: Vec<_> = seen
+        .iter()
+        .filter(|seen| seen.event == "file_modification" && seen.text("file_path") == path)
+        .map(|seen| (number(seen, "old_ctime"), number(seen, "new_ctime")))
+        .collect();
+    assert_eq!(modified.len(), 3, "{modified:?}");
+    assert_eq!(
+        modified[1..],
+        [
+            (time("old_ctime"), time("new_ctime")),
+            (time("old_cut"), time("new_cut")),
+        ]
+    );
+
+    let by_kernel = reports
+        .iter()
+        .any(|report| report.event == "__kernel_write" && report.status != Status::Unavailable);
+    if by_kernel && let Some(inode) = truth.get("account_inode") {
+        // The kernel keeps the file open through a mount of its own, which hangs nowhere: its path is not known.
+        let written = |event: &str, field: &str| {
+            let of_account = |seen: &&Seen| seen.event == event && seen.number("inode") == inode.parse().ok();
+            seen.iter().find(of_account).and_then(|seen| seen.number(field))
+        };
+        assert_eq!(written("__kernel_write", "count"), Some(64));
+        assert_eq!(written("magic_write", "returnValue"), Some(64));
+    }
+}
+
+#[test]
+fn modules_are_seen() {
+    let events = [
+        "module_load",
+        "module_free",
+        "do_init_module",
+        "security_kernel_read_file",
+        "security_kernel_post_read_file",
+    ];
+    let Some((truth, seen, _)) = record(&events, "module") else {
+        return;
+    };
+    let Some(path) = truth.get("module").map(String::as_str) else {
+        return skip("no module could be loaded");
+    };
+    let expected = [
+        "security_kernel_read_file",
+        "security_kernel_post_read_file",
+        "module_load",
+        "do_init_module",
+        "module_free",
+    ];
+    let events: Vec<_> = seen.iter().map(|seen| seen.event).collect();
+    assert_eq!(events, expected);
+    for of_module in &seen[2..] {
+        assert_eq!(of_module.text("name"), Some("dummy"));
+        assert_eq!(of_module.text("version").unwrap_or_default(), truth["version"]);
+        assert_eq!(
+            of_module.text("src_version").unwrap_or_default(),
+            truth["srcversion"]
+        );
+    }
+    assert_eq!(seen[3].number("returnValue"), Some(0));
+    for of_file in [0, 1, 2] {
+        assert_eq!(seen[of_file].text("pathname"), Some(path));
+    }
+    assert_eq!(seen[0].number("inode"), truth["inode"].parse().ok());
+    assert_eq!(seen[2].number("inode"), truth["inode"].parse().ok());
+    assert_eq!(seen[1].number("size"), truth["size"].parse().ok());
+}
+
+#[test]
+fn bpf_programs_and_maps_are_seen() {
+    let events = ["security_bpf", "security_bpf_map", "security_bpf_prog"];
+    let Some((truth, seen, _)) = record(&events, "bpf") else {
+        return;
+    };
+    let commands: Vec<_> = seen.iter().filter_map(|seen| seen.number("cmd")).collect();
+    assert_eq!(commands, [0, 5, 15, 15, 15, 13, 15, 14]);
+    let maps: Vec<_> = seen
+        .iter()
+        .filter(|seen| seen.event == "security_bpf_map")
+        .map(|seen| (seen.number("map_id"), seen.text("map_name")))
+        .collect();
+    assert_eq!(maps, [(truth["map"].parse().ok(), Some("map_of_a_test")); 2]);
+    let programs: Vec<_> = seen
+        .iter()
+        .filter(|seen| seen.event == "security_bpf_prog")
+        .map(|seen| {
+            (
+                seen.number("id"),
+                seen.number("type"),
+                seen.text("name"),
+                seen.number("load"),
+            )
+        })
+        .collect();
+    let program = |load| {
+        (
+            truth["program"].parse().ok(),
+            Some(1),
+            Some("prog_of_a_test"),
+            Some(load),
+        )
+    };
+    assert_eq!(programs, [program(1), program(0)]);
 }

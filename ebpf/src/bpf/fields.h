@@ -215,8 +215,19 @@ INLINE int recall(u64 function, struct arguments *value)
 	return 1;
 }
 
+/* Tells the functions apart at whose return there is a program. */
+enum return_hook {
+	RETURN_READ = 1,
+	RETURN_READV,
+	RETURN_WRITE,
+	RETURN_WRITEV,
+	RETURN_KERNEL_WRITE,
+	RETURN_MODIFIED,
+	RETURN_UPDATE_TIME,
+};
+
 /* The program at the return of a function of `count` arguments gets them and the result: fexit, or kprobe (name_enter) and
- * kretprobe together. `id` is a number of its own. */
+ * kretprobe together. `id` is one of `enum return_hook`. */
 #define HOOK_RETURN(name, function, count, id)                                              \
 	SEC("fexit/" #function) int name##_fexit(u64 *ctx)                                  \
 	{                                                                                   \

@@ -88,6 +88,7 @@ struct timespec64 {
 } CORE;
 struct inode {
 	u16 i_mode;
+	s64 i_size;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 	struct timespec64 i_ctime;
@@ -119,6 +120,7 @@ struct path {
 } CORE;
 struct file {
 	u32 f_flags;
+	s64 f_pos;
 	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
@@ -235,6 +237,25 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+} CORE;
+
+struct module {
+	char name[56];
+	const char *version, *srcversion;
+} CORE;
+
+struct bpf_map {
+	u32 id;
+	char name[16];
+} CORE;
+struct bpf_prog_aux {
+	u32 id;
+	char name[16];
+} CORE;
+enum bpf_prog_type { ANY_PROG_TYPE };
+struct bpf_prog {
+	enum bpf_prog_type type;
+	struct bpf_prog_aux *aux;
 } CORE;
 
 struct seq_file;

@@ -231,6 +231,17 @@ enum {
 	DERIVE_MPROTECT = 1 << 25,
 	DERIVE_MEM_PROT = 1 << 26,
 	DERIVE_OWNER = 1 << 27,
+	DERIVE_READ = 1 << 28,
+	DERIVE_READV = 1 << 29,
+	DERIVE_WRITE = 1 << 30,
 };
+/* Beyond what an enumeration of this dialect holds. */
+#define DERIVE_WRITEV (1ULL << 31)
+#define DERIVE_MAGIC (1ULL << 32)
+#define DERIVE_MODIFICATION (1ULL << 33)
+#define DERIVE_KERNEL_READ (1ULL << 34)
+#define DERIVE_KERNEL_POST_READ (1ULL << 35)
+#define DERIVE_BPF_MAP (1ULL << 36)
+#define DERIVE_BPF_PROG (1ULL << 37)
 /* Those that are told when the call begins. */
-#define DERIVED_AT_ENTRY (DERIVE_CONNECT | DERIVE_NAMESPACES | DERIVE_CREDENTIALS)
+#define DERIVED_AT_ENTRY (DERIVE_CONNECT | DERIVE_NAMESPACES | DERIVE_CREDENTIALS | DERIVE_MODIFICATION)

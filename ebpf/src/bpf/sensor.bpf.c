@@ -8,6 +8,9 @@
 #include "path.bpf.c"
 #include "task.bpf.c"
 #include "memory.bpf.c"
+#include "write.bpf.c"
+#include "module.bpf.c"
+#include "bpf.bpf.c"
 #include "syscall.bpf.c"
 
 /* Kernel functions that read tasks may only be called from programs under this licence. */

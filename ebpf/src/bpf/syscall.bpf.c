@@ -107,6 +107,8 @@ int on_sys_enter(u64 *ctx)
 	if (flags & CALL_REPORTED && flags & (CALL_AT_ENTRY | CALL_IS_EXEC))
 		report_call(&call, plan, 0);
 	task_call_entered(derived);
+	if (call.nr == NR_close && derived & DERIVE_MODIFICATION)
+		write_ends(file_of((s32)call.args[0]));
 	if (call.nr == NR_connect && derived & DERIVE_CONNECT && !connect_call(&call)) {
 		u64 task = bpf_get_current_pid_tgid();
 		u8 one = 1;
@@ -217,6 +219,14 @@ int on_sys_exit(u64 *ctx)
 		mmap_returned(&call, ret, derived);
 		break;
 	}
+	if (derived & (DERIVE_READ | DERIVE_READV | DERIVE_WRITE | DERIVE_WRITEV | DERIVE_MAGIC))
+		transfer_returned(&call, ret, derived);
+	if (call.nr == NR_bpf && derived & (DERIVE_BPF | DERIVE_BPF_MAP | DERIVE_BPF_PROG))
+		bpf_returned(&call, ret, derived);
+	if (ret >= 0 && derived & (DERIVE_KERNEL_READ | DERIVE_KERNEL_POST_READ))
+		kernel_read_returned(&call, derived);
+	if (ret >= 0 && derived & DERIVE_MODIFICATION)
+		modifying_call_returned(&call, ret);
 	if (ret < 0 && derived & DERIVE_EXEC_FAILED)
 		exec_failed(&call);
 	mount_returned(&call, ret, derived);

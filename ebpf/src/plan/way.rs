@@ -77,3 +77,22 @@ macro_rules! kprobe {
     };
 }
 pub(super) use kprobe;
+
+/// Programs at the returns of functions through trampolines.
+macro_rules! fexit {
+    ($($name:literal at $function:literal),+) => {
+        &[$($crate::plan::Program { name: concat!($name, "_fexit"), attach: $crate::plan::Attach::Fexit($function) }),+]
+    };
+}
+pub(super) use fexit;
+
+/// The same through breakpoints: each is a program at the entry, which keeps the arguments, and one at the return.
+macro_rules! kretprobe {
+    ($($name:literal at $function:literal),+) => {
+        &[$(
+            $crate::plan::Program { name: concat!($name, "_enter"), attach: $crate::plan::Attach::Kprobe($function) },
+            $crate::plan::Program { name: concat!($name, "_kretprobe"), attach: $crate::plan::Attach::Kretprobe($function) }
+        ),+]
+    };
+}
+pub(super) use kretprobe;
