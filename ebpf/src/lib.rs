@@ -6,6 +6,7 @@
 //! * [`Sensor`]: tries the plan on the running kernel, keeps what it takes, reads the records;
 //! * [`order`]: records in order of time, and the losses between them;
 //! * [`tasks`]: the tasks that are alive when a recording starts;
+//! * [`symbols`]: where things are in the kernel;
 //! * [`kernel`]: what this kernel and this process's privileges allow; [`clock`]: from boot time to wall clock.
 //!
 //! Invariants: every record that a program makes is counted on its CPU, so that each one that does not arrive is noticed and
@@ -17,10 +18,12 @@
 pub mod abi;
 pub mod clock;
 pub mod filters;
+mod integrity;
 pub mod kernel;
 pub mod order;
 pub mod plan;
 mod sensor;
+pub mod symbols;
 pub mod syscalls;
 pub mod tasks;
 

@@ -13,6 +13,7 @@ use crate::syscalls::{Told, calls, told};
 
 mod derive;
 mod extension;
+mod integrity;
 mod memory;
 mod packets;
 mod table;
@@ -29,6 +30,7 @@ pub static PLAN: LazyLock<Vec<EventPlan>> = LazyLock::new(|| {
         writing::PLAN,
         extension::PLAN,
         packets::PLAN,
+        integrity::PLAN,
     ]
     .concat();
     plans.sort_by_key(|plan| catalogue().get(plan.event).map(|event| event.internal_id_amd64));
@@ -56,6 +58,8 @@ pub enum Attach {
     SocketMade,
     /// Not attached, but run once: over the open files of all tasks.
     OpenFiles,
+    /// The task iterator, when the reader asks.
+    TaskIterator,
 }
 
 /// Kinds of places, by what a kernel has to have for them: each kernel has the first.
@@ -74,9 +78,12 @@ impl Attach {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::RawTracepoint(_) | Self::Ingress | Self::Egress | Self::SocketMade | Self::OpenFiles => {
-                Kind::Tracepoint
-            }
+            Self::RawTracepoint(_)
+            | Self::Ingress
+            | Self::Egress
+            | Self::SocketMade
+            | Self::OpenFiles
+            | Self::TaskIterator => Kind::Tracepoint,
             Self::Kprobe(_) | Self::Kretprobe(_) => Kind::Breakpoint,
             Self::Fentry(_) | Self::Fexit(_) => Kind::Trampoline,
         }
@@ -95,6 +102,7 @@ impl Attach {
             Self::Egress => "cgroup_skb egress".to_owned(),
             Self::SocketMade => "cgroup sock_create".to_owned(),
             Self::OpenFiles => "iterator task_file".to_owned(),
+            Self::TaskIterator => "iterator task".to_owned(),
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::array;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{
-    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, FExit, KProbe, ProgramError,
+    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, FExit, Iter, KProbe, ProgramError,
     RawTracePoint,
 };
 use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
@@ -16,11 +17,13 @@ use detectors_api::catalogue::catalogue;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use crate::abi::{LANES, PacketEvent, ParseError, Record, parse};
+use crate::abi::{Event, LANES, PacketEvent, ParseError, Record, parse};
 use crate::clock::boot_ns;
 use crate::filters::{Compiled, Filters};
+use crate::integrity::Integrity;
 use crate::kernel::{Capability, Facts, facts, unified_hierarchy};
 use crate::plan::{self, Attach, Chosen, EventPlan, Hook, Kind, Program};
+use crate::symbols::Layout;
 use crate::syscalls::{CallPlan, CallPlans};
 use crate::tasks::{Task, read_iterator, run_iterator};
 
@@ -60,6 +63,9 @@ pub struct Config {
     pub latency: Duration,
     /// Whether executions carry their environment.
     pub environment: bool,
+    /// The addresses of the kernel's own code; without, those that `/proc/kallsyms` tells. Functions that lie elsewhere are
+    /// reported as hooks.
+    pub kernel_text: Option<Range<u64>>,
     /// The best kind of hooks that may be used.
     pub best: Kind,
     /// Whether the verifier is to tell in detail why it refuses a program. That can take seconds.
@@ -79,6 +85,7 @@ impl Default for Config {
             ring_bytes: 16 << 20,
             latency: Duration::from_millis(20),
             environment: false,
+            kernel_text: None,
             best: Kind::Trampoline,
             verifier_log: false,
         }
@@ -215,6 +222,7 @@ pub struct Sensor {
     btf: Btf,
     latency: Duration,
     reports: Vec<EventReport>,
+    integrity: Option<Integrity>,
     started: u64,
 }
 
@@ -229,9 +237,10 @@ impl Sensor {
         let facts = facts();
         check(&facts)?;
         let plans = selected(&config.events)?;
+        let layout = layout(config, &plans);
         let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
         let filters = config.filters.compile();
-        let mut ebpf = load_object(config, &plans, &filters, &facts, &btf)?;
+        let mut ebpf = load_object(config, &plans, &filters, &facts, &layout, &btf)?;
         filters.fill(&mut ebpf)?;
 
         if let Scope::Descendants(pid) = config.scope {
@@ -251,6 +260,7 @@ impl Sensor {
             btf: &btf,
             best: config.best,
             hierarchy: unified_hierarchy(),
+            layout: &layout,
             attached: BTreeMap::new(),
             calls: CallPlans::new(),
         };
@@ -263,6 +273,10 @@ impl Sensor {
                 refused: missing.refused.clone(),
             });
         }
+        let given = reports
+            .iter()
+            .filter(|report| report.status != Status::Unavailable);
+        let integrity = Integrity::new(&layout, &given.map(|report| report.event).collect());
         let calls = loader.calls;
         for (name, map, table) in [
             ("native_calls", &mut native, &calls.native),
@@ -279,8 +293,21 @@ impl Sensor {
             btf,
             latency: config.latency,
             reports,
+            integrity,
             started,
         })
+    }
+
+    /// Looks whether the kernel still leads where it was made to lead, if events are selected that tell: what leads elsewhere,
+    /// as events without a process.
+    ///
+    /// # Errors
+    /// If the kernel refuses the iterator.
+    pub fn check_integrity(&mut self) -> Result<Vec<Event>, Error> {
+        match (&mut self.integrity, &mut self.loaded) {
+            (Some(integrity), Some(ebpf)) => integrity.check(ebpf),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// How each selected event is got.
@@ -415,13 +442,15 @@ pub fn verdicts(config: &Config, programs: &[Program]) -> Result<Vec<Result<(), 
     let facts = facts();
     check(&facts)?;
     let plans: Vec<_> = plan::all().collect();
+    let nowhere = Layout::default();
     let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
-    let mut ebpf = load_object(config, &plans, &config.filters.compile(), &facts, &btf)?;
+    let mut ebpf = load_object(config, &plans, &config.filters.compile(), &facts, &nowhere, &btf)?;
     let mut loader = Loader {
         ebpf: &mut ebpf,
         btf: &btf,
         best: config.best,
         hierarchy: unified_hierarchy(),
+        layout: &nowhere,
         attached: BTreeMap::new(),
         calls: CallPlans::new(),
     };
@@ -455,6 +484,20 @@ fn selected(events: &[String]) -> Result<Vec<EventPlan>, Error> {
         .collect())
 }
 
+/// Where things are in the kernel, if a selected event needs to know.
+fn layout(config: &Config, plans: &[EventPlan]) -> Layout {
+    let nowhere = Layout::default();
+    let mut layout = if plans.iter().any(|plan| nowhere.lacks(plan.event).is_some()) {
+        Layout::of_kernel().unwrap_or_default()
+    } else {
+        nowhere
+    };
+    if let Some(text) = &config.kernel_text {
+        layout.text = Some(text.clone());
+    }
+    layout
+}
+
 /// Size of the programs' table of events that are wanted: the internal ids of the kernel's events are below.
 const WANTED: usize = 1024;
 
@@ -463,6 +506,7 @@ fn load_object(
     plans: &[EventPlan],
     filters: &Compiled,
     facts: &Facts,
+    layout: &Layout,
     btf: &Btf,
 ) -> Result<Ebpf, Error> {
     let mut wanted = [0_u8; WANTED];
@@ -489,6 +533,7 @@ fn load_object(
     let cgroup_v1 = u32::from(!facts.cgroup_v2);
     // A small ring is full before the usual number of bytes is queued.
     let wake_bytes = u64::from(ring_bytes / 4).min(65_536);
+    let text = layout.text.clone().unwrap_or_default();
     let mut loader = EbpfLoader::new();
     filters.set(&mut loader);
     loader
@@ -504,6 +549,8 @@ fn load_object(
         .override_global("with_env", &with_env, true)
         .override_global("cgroup_v1", &cgroup_v1, true)
         .override_global("wake_bytes", &wake_bytes, true)
+        .override_global("kernel_text_start", &text.start, true)
+        .override_global("kernel_text_end", &text.end, true)
         .override_global("wanted", &wanted[..], true)
         .override_global("packets_wanted", &packets_wanted, true)
         .load(OBJECT)
@@ -552,6 +599,7 @@ struct Loader<'a> {
     best: Kind,
     /// The root of the cgroup v2 hierarchy, or why there is none.
     hierarchy: Result<File, String>,
+    layout: &'a Layout,
     /// Programs that have been tried.
     attached: BTreeMap<&'static str, Result<(), String>>,
     /// What the programs at the entry and the return of system calls are to do.
@@ -560,6 +608,13 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn event(&mut self, plan: &EventPlan) -> EventReport {
+        if let Some(reason) = self.layout.lacks(plan.event) {
+            return EventReport {
+                event: plan.event,
+                status: Status::Unavailable,
+                refused: vec![reason],
+            };
+        }
         let mut refused = Vec::new();
         let best = self.best;
         for hook in plan.hooks.iter().filter(|hook| hook.within(best)) {
@@ -626,6 +681,10 @@ impl Loader<'_> {
                     .and_then(|()| found.attach())
                     .map(drop)
             }),
+            // It is attached each time the reader asks.
+            Attach::TaskIterator => {
+                <&mut Iter>::try_from(found).and_then(|found| found.load("task", self.btf))
+            }
             // Which of both it is, the object says.
             Attach::Kprobe(function) | Attach::Kretprobe(function) => <&mut KProbe>::try_from(found)
                 .and_then(|found| found.load().and_then(|()| found.attach(function, 0)).map(drop)),

@@ -50,11 +50,18 @@ pub struct Task {
 
 /// Runs an iterator of the given kind to its end: what it writes, or why it cannot be run.
 pub(crate) fn run_iterator(program: &mut Program, kind: &str, btf: &Btf) -> Result<Vec<u8>, String> {
+    <&mut Iter>::try_from(&mut *program)
+        .and_then(|iterator| iterator.load(kind, btf))
+        .map_err(|error| with_causes(&error))?;
+    run_loaded_iterator(program)
+}
+
+/// The same for one that has been loaded.
+pub(crate) fn run_loaded_iterator(program: &mut Program) -> Result<Vec<u8>, String> {
     let iterator = <&mut Iter>::try_from(program).map_err(|error| with_causes(&error))?;
     let mut bytes = Vec::new();
     iterator
-        .load(kind, btf)
-        .and_then(|()| iterator.attach())
+        .attach()
         .and_then(|link| iterator.take_link(link))
         .map_err(|error| with_causes(&error))?
         .into_file()

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::process::Command;
 
 use detectors_api::catalogue::catalogue;
-use ebpf::abi::{Body, RawValue, Record};
+use ebpf::abi::{Body, Event, RawValue, Record};
 use ebpf::{Config, EventReport, Sensor, Status};
 
 #[path = "hooks/causes.rs"]
@@ -22,20 +22,36 @@ mod causes;
 /// What a cause says: names and values.
 type Truth = HashMap<String, String>;
 
-/// Runs a cause while `events` are recorded: what it knows, its events, and how the sensor gets them.
-fn record(events: &[&str], cause: &str) -> Option<(Truth, Vec<Seen>, Vec<EventReport>)> {
+/// The sensor, recording `events`, or none where this machine cannot run it.
+fn load(events: &[&str], kernel_text: Option<std::ops::Range<u64>>) -> Option<Sensor> {
     let config = Config {
         events: events.iter().map(ToString::to_string).collect(),
+        kernel_text,
         ..Config::default()
     };
-    let mut sensor = match Sensor::load(&config) {
-        Ok(sensor) => sensor,
+    match Sensor::load(&config) {
+        Ok(sensor) => Some(sensor),
         Err(error @ (ebpf::Error::Capabilities(_) | ebpf::Error::Btf(_) | ebpf::Error::Machine(_))) => {
             skip(&format!("no live sensor here: {error}"));
-            return None;
+            None
         }
         Err(error) => panic!("{error}"),
-    };
+    }
+}
+
+/// Runs a cause while `events` are recorded: what it knows, its events, and how the sensor gets them.
+fn record(events: &[&str], cause: &str) -> Option<(Truth, Vec<Seen>, Vec<EventReport>)> {
+    let mut sensor = load(events, None)?;
+    let (truth, seen) = run(&mut sensor, cause);
+    let reports = sensor.reports().to_vec();
+    for report in reports.iter().filter(|report| events.contains(&report.event)) {
+        println!("{report:?}");
+    }
+    Some((truth, seen, reports))
+}
+
+/// Runs a cause and stops the sensor: what the cause knows, and its events.
+fn run(sensor: &mut Sensor, cause: &str) -> (Truth, Vec<Seen>) {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "cause", "--nocapture", "--test-threads=1"])
         .env("CAUSE", cause)
@@ -60,15 +76,11 @@ fn record(events: &[&str], cause: &str) -> Option<(Truth, Vec<Seen>, Vec<EventRe
             break;
         }
     }
-    let reports = sensor.reports().to_vec();
-    for report in reports.iter().filter(|report| events.contains(&report.event)) {
-        println!("{report:?}");
-    }
     println!("{text}");
     for seen in &seen {
         println!("{seen:?}");
     }
-    Some((truth, seen, reports))
+    (truth, seen)
 }
 
 fn skip(reason: &str) {
@@ -86,20 +98,21 @@ struct Seen {
 
 impl Seen {
     fn of(record: &Record, pid: u32) -> Option<Self> {
-        let Body::Event(event) = &record.body else {
-            return None;
-        };
-        if record.head.pid != pid {
-            return None;
+        match &record.body {
+            Body::Event(event) if record.head.pid == pid => Some(Self::read(event)),
+            _ => None,
         }
+    }
+
+    fn read(event: &Event) -> Self {
         let definition = catalogue().by_internal_id(event.event).expect("an event");
         let fields = event.fields.iter();
-        Some(Self {
+        Self {
             event: definition.name,
             fields: fields
                 .map(|(number, value)| (definition.fields[usize::from(*number)].name, value.clone()))
                 .collect(),
-        })
+        }
     }
 
     fn number(&self, field: &str) -> Option<u64> {
@@ -406,4 +419,138 @@ fn bpf_programs_and_maps_are_seen() {
         )
     };
     assert_eq!(programs, [program(1), program(0)]);
+}
+
+/// Names of the kernel's symbols, by address.
+fn symbols() -> HashMap<u64, Vec<String>> {
+    let mut symbols: HashMap<_, Vec<_>> = HashMap::new();
+    for line in std::fs::read_to_string("/proc/kallsyms").unwrap().lines() {
+        let mut words = line.split(' ');
+        let address = u64::from_str_radix(words.next().unwrap(), 16).unwrap();
+        symbols
+            .entry(address)
+            .or_default()
+            .push(words.nth(1).unwrap().to_owned());
+    }
+    symbols
+}
+
+#[test]
+fn a_kernel_that_was_not_changed_shows_no_hooks() {
+    let events = [
+        "syscall_table_check",
+        "hooked_syscall",
+        "print_net_seq_ops",
+        "hooked_proc_fops",
+    ];
+    let Some(mut sensor) = load(&events, None) else {
+        return;
+    };
+    let found: Vec<_> = sensor.check_integrity().unwrap().iter().map(Seen::read).collect();
+    assert!(found.is_empty(), "{found:?}");
+    let (_, seen) = run(&mut sensor, "listing");
+    assert!(seen.is_empty(), "{seen:?}");
+}
+
+/// Nothing here can hook a kernel. So the sensor is told that the kernel's code is elsewhere, and all that it looks at is a hook.
+#[test]
+fn what_leads_elsewhere_is_told_with_where_it_leads() {
+    let events = [
+        "syscall_table_check",
+        "hooked_syscall",
+        "print_net_seq_ops",
+        "hooked_proc_fops",
+    ];
+    let Some(mut sensor) = load(&events, Some(8..16)) else {
+        return;
+    };
+    let symbols = symbols();
+    let is_called = |address: u64, name: &str| {
+        symbols
+            .get(&address)
+            .is_some_and(|names| names.iter().any(|found| found == name))
+    };
+    let is_given = |sensor: &Sensor, event: &str| {
+        let report = sensor
+            .reports()
+            .iter()
+            .find(|report| report.event == event)
+            .unwrap();
+        println!("{report:?}");
+        report.status != Status::Unavailable
+    };
+    let found: Vec<_> = sensor.check_integrity().unwrap().iter().map(Seen::read).collect();
+    let of = |event: &str| {
+        found
+            .iter()
+            .filter(|seen| seen.event == event)
+            .collect::<Vec<_>>()
+    };
+    if is_given(&sensor, "syscall_table_check") {
+        let table: HashMap<_, _> = of("syscall_table_check")
+            .iter()
+            .map(|entry| {
+                (
+                    entry.number("syscall_id").unwrap(),
+                    entry.number("syscall_address").unwrap(),
+                )
+            })
+            .collect();
+        assert!((400..548).contains(&table.len()), "{}", table.len());
+        for (call, name) in [
+            (0, "__x64_sys_read"),
+            (59, "__x64_sys_execve"),
+            (321, "__x64_sys_bpf"),
+        ] {
+            assert!(is_called(table[&call], name), "{name}: {:x}", table[&call]);
+        }
+        let named = table
+            .values()
+            .filter(|address| symbols.contains_key(*address))
+            .count();
+        assert_eq!(named, table.len(), "all that is in the table is a function");
+        let hook = of("hooked_syscall")
+            .into_iter()
+            .find(|hook| hook.text("function") == Some("__x64_sys_execve"))
+            .expect("a hook");
+        assert_eq!(hook.text("syscall"), Some("execve"));
+        assert_eq!(hook.text("owner"), Some("system"));
+        assert_eq!(hook.text("address"), Some(format!("{:x}", table[&59]).as_str()));
+    }
+    if is_given(&sensor, "print_net_seq_ops") {
+        let lists = of("print_net_seq_ops");
+        let RawValue::Numbers(functions) = &lists[0].fields["net_seq_ops"] else {
+            panic!("{lists:?}");
+        };
+        assert_eq!(functions.len(), 24);
+        for (place, name) in [
+            (0, "tcp4_seq_show"),
+            (2, "tcp_seq_next"),
+            (4, "tcp6_seq_show"),
+            (15, "udp_seq_stop"),
+            (16, "raw_seq_show"),
+            (21, "raw_seq_start"),
+        ] {
+            assert!(is_called(functions[place], name), "{name}: {functions:x?}");
+        }
+    }
+    let again: Vec<_> = sensor.check_integrity().unwrap().iter().map(Seen::read).collect();
+    assert!(
+        again.iter().all(|seen| seen.event != "hooked_syscall"),
+        "a hook is told once"
+    );
+    assert_eq!(again.is_empty(), found.is_empty());
+
+    let given = is_given(&sensor, "hooked_proc_fops");
+    let (_, seen) = run(&mut sensor, "listing");
+    if given {
+        let listers: Vec<_> = seen
+            .iter()
+            .map(|seen| &seen.fields["hooked_fops_pointers"])
+            .collect();
+        let root = listers.iter().any(|functions| {
+            matches!(functions, RawValue::Numbers(functions) if is_called(functions[0], "proc_root_readdir") && functions[1] == 0)
+        });
+        assert!(root, "{listers:?}");
+    }
 }

@@ -47,6 +47,7 @@ impl Places {
         match program.attach {
             // Each tracepoint comes with a function that calls what is attached to it.
             Attach::RawTracepoint(name) => self.functions.contains(&format!("__traceiter_{name}")),
+            Attach::TaskIterator => true,
             Attach::Fentry(name) | Attach::Fexit(name) => self.trampolines && self.functions.contains(name),
             Attach::Kprobe(name) | Attach::Kretprobe(name) => {
                 self.breakpoints && self.functions.contains(name)

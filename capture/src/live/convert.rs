@@ -7,7 +7,7 @@ use detectors_api::entity::entity_id;
 use detectors_api::event::{KernelContext, RecordedEvent, timestamp_from_ns};
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
-use ebpf::abi::{Body, Cgroup, CgroupAttach, Exec, Exit, Fork, Header, Open, Packet, Record, Socket};
+use ebpf::abi::{Body, Cgroup, CgroupAttach, Event, Exec, Exit, Fork, Header, Open, Packet, Record, Socket};
 use ebpf::clock::BootOffset;
 use ebpf::syscalls;
 use ebpf::tasks::Task;
@@ -85,6 +85,22 @@ impl Converter {
                 unmapped: None,
             })
             .collect()
+    }
+
+    /// An event that no process has caused, at boot time `now`.
+    pub(super) fn found(&self, now: u64, event: &Event) -> Option<RecordedEvent> {
+        let definition = catalogue().by_internal_id(event.event)?;
+        Some(RecordedEvent {
+            event: proto::Event {
+                timestamp: Some(self.timestamp(now)),
+                id: definition.id,
+                name: definition.name.to_owned(),
+                data: fields::values(definition, event),
+                ..proto::Event::default()
+            },
+            kernel: KernelContext::default(),
+            unmapped: None,
+        })
     }
 
     /// The events of a record, in order.

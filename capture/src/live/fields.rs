@@ -4,6 +4,7 @@ use detectors_api::catalogue::{EventDefinition, FieldDefinition, FieldType};
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
 use ebpf::abi::{Credentials, Event, RawValue};
+use ebpf::symbols;
 
 use super::address;
 
@@ -43,6 +44,9 @@ fn value(field: &FieldDefinition, raw: &RawValue) -> Option<Value> {
         (FieldType::UInt64Array, RawValue::Numbers(numbers)) => Value::UInt64Array(proto::UInt64Array {
             value: numbers.clone(),
         }),
+        (FieldType::HookedSyscalls, RawValue::Numbers(functions)) => {
+            Value::HookedSyscalls(listers(functions))
+        }
         (FieldType::Int32Array, RawValue::Pair(pair)) => {
             Value::Int32Array(proto::Int32Array { value: pair.to_vec() })
         }
@@ -54,6 +58,21 @@ fn value(field: &FieldDefinition, raw: &RawValue) -> Option<Value> {
         _ => return None,
     };
     Some(value)
+}
+
+/// The functions that list a directory, by their roles, and which modules they are in. The kernel's own are no hooks: the programs
+/// put 0 in their place.
+fn listers(functions: &[u64]) -> proto::HookedSyscalls {
+    let hooks = ["iterate_shared", "iterate"].into_iter().zip(functions);
+    proto::HookedSyscalls {
+        value: hooks
+            .filter(|(_, function)| **function != 0)
+            .map(|(role, function)| proto::HookedSymbolData {
+                symbol_name: role.to_owned(),
+                module_owner: symbols::module_at(*function),
+            })
+            .collect(),
+    }
 }
 
 fn credentials(raw: &Credentials) -> proto::Credentials {

@@ -21,6 +21,7 @@ mod enrichment;
 mod fields;
 mod hierarchy;
 mod host;
+mod integrity;
 mod packets;
 mod pipe;
 mod processes;

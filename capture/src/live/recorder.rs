@@ -19,6 +19,7 @@ use super::containers::Containers;
 use super::convert::Converter;
 use super::enrichment::{Enricher, Questions};
 use super::host::{header, host_inputs, live_tasks, snapshot_row};
+use super::integrity::Looks;
 use super::recording::{CONTAINER_ENRICHMENT, Config, Ended, LiveError, Observer, Started, Stop, Summary};
 use super::session::{MAX_PENDING, Session, Source};
 use crate::Loss;
@@ -56,6 +57,9 @@ struct Recorder<'a> {
     orderer: Orderer,
     converter: Converter,
     questions: Questions<'a>,
+    looks: Looks,
+    /// How long records wait for earlier ones, ns.
+    window: u64,
     offset: BootOffset,
     command: Option<RunningCommand>,
     /// (Time of the last event, sequence number after it), as of each look into the ring buffer; times are ns since boot.
@@ -121,11 +125,13 @@ impl<'a> Recorder<'a> {
         });
         let mut session = Session::begin(&config.recording, header, inputs, observer)?;
         session.warnings = warnings;
-        let window = config.window.max(config.sensor.latency);
+        let window = config.window.max(config.sensor.latency).as_nanos() as u64;
         let mut recorder = Self {
-            orderer: Orderer::new(window.as_nanos() as u64, sensor.started()),
+            orderer: Orderer::new(window, sensor.started()),
             converter: Converter::new(offset, &tasks, containers, &sensor_config.events),
             questions: Questions::new(enricher),
+            looks: Looks::new(),
+            window,
             last_time: sensor.started(),
             config,
             sensor,
@@ -158,6 +164,8 @@ impl<'a> Recorder<'a> {
     }
 
     fn push(&mut self, record: &ebpf::abi::Record, session: &mut Session<'_>) -> Result<(), LiveError> {
+        self.push_found(record.head.time, session);
+        self.looks.follow(record);
         self.last_time = self.last_time.max(record.head.time);
         let events = self.converter.convert(record);
         self.tell_containers(session)?;
@@ -174,6 +182,16 @@ impl<'a> Recorder<'a> {
         });
         if kept {
             session.writer.push(event);
+        }
+    }
+
+    /// Pushes what was found by looking until `time`, ns since boot.
+    fn push_found(&mut self, time: u64, session: &mut Session<'_>) {
+        while let Some((time, event)) = self.looks.until(time) {
+            self.last_time = self.last_time.max(time);
+            if let Some(event) = self.converter.found(time, &event) {
+                self.keep(&event, session);
+            }
         }
     }
 
@@ -296,6 +314,11 @@ impl Source for Recorder<'_> {
         while let Some(record) = self.orderer.pop(drained.horizon) {
             self.push(&record, session)?;
         }
+        self.push_found(drained.horizon.saturating_sub(self.window), session);
+        if let Err(error) = self.looks.look(&mut self.sensor) {
+            let warning = format!("from here on, hooks in the kernel's tables are not looked for ({error})");
+            session.warnings.push(warning);
+        }
         self.ask();
         self.checkpoint(session);
         let losses = self.orderer.losses(drained.horizon);
@@ -332,6 +355,7 @@ impl Source for Recorder<'_> {
     fn drain(&mut self, session: &mut Session<'_>) -> Result<bool, LiveError> {
         while session.writer.pending() < MAX_PENDING {
             let Some(record) = self.orderer.pop_any() else {
+                self.push_found(u64::MAX, session);
                 let counters = self.sensor.counters()?;
                 self.checkpoint(session);
                 let losses = self.orderer.finish(&counters.produced, self.stopped);

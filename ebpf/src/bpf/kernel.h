@@ -81,6 +81,7 @@ struct qstr {
 } CORE;
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 } CORE;
 struct timespec64 {
 	s64 tv_sec;
@@ -118,7 +119,11 @@ struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
 } CORE;
+struct file_operations {
+	void *iterate, *iterate_shared;
+} CORE;
 struct file {
+	struct file_operations *f_op;
 	u32 f_flags;
 	s64 f_pos;
 	struct path f_path;
@@ -261,6 +266,7 @@ struct bpf_prog {
 struct seq_file;
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	u64 seq_num;
 } CORE;
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;

@@ -11,6 +11,7 @@
 #include "write.bpf.c"
 #include "module.bpf.c"
 #include "bpf.bpf.c"
+#include "integrity.bpf.c"
 #include "syscall.bpf.c"
 
 /* Kernel functions that read tasks may only be called from programs under this licence. */
