@@ -277,11 +277,9 @@ INLINE void socket_call_returned(struct call *call, s64 ret, u64 derived)
 			return;
 		if (derived & DERIVE_ACCEPT)
 			accepting(socket, fd);
-		if (derived & (DERIVE_ACCEPTED | DERIVE_OWNER)) {
+		if (derived & DERIVE_ACCEPTED) {
 			struct socket *connection = socket_of(file_of(ret));
-			if (connection && derived & DERIVE_OWNER)
-				own_connection((u64)R(connection, sk));
-			if (connection && derived & DERIVE_ACCEPTED)
+			if (connection)
 				accepted(socket, connection, fd);
 		}
 		break;

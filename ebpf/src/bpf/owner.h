@@ -5,6 +5,7 @@
  * files of the tasks that are alive. */
 #pragma once
 #include "output.h"
+#include "syscall.h"
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
@@ -71,13 +72,6 @@ INLINE void own_opened(struct sock *sk, struct task_struct *task, u64 flags)
 		remember_owner((u64)sk, R(sk, __sk_common.skc_cookie.counter), task, flags);
 }
 
-/* The current task has opened a socket. */
-GLOBAL int own_connection(u64 sk)
-{
-	own_opened((struct sock *)sk, current_task(), 0);
-	return 0;
-}
-
 /* The current task is the owner from now on. */
 GLOBAL int own(u64 sk, u64 cookie)
 {
@@ -135,6 +129,21 @@ int on_sock_create(struct bpf_sock *sk)
 {
 	own(address_of(sk), bpf_get_socket_cookie(sk));
 	return 1;
+}
+
+/* Whoever accepts a connection owns it. Not in the program that all calls are told by: some verifiers find that too much. A 32-bit
+ * program owns it as soon as it uses it. */
+SEC("raw_tp/sys_exit")
+int on_accepted(u64 *ctx)
+{
+	s64 fd = ctx[1];
+	u64 nr = R((struct pt_regs *)ctx[0], orig_ax);
+	if ((nr != NR_accept && nr != NR_accept4) || fd < 0 || is_compat())
+		return 0;
+	struct socket *connection = socket_of(file_of(fd));
+	if (connection)
+		own_opened(R(connection, sk), current_task(), 0);
+	return 0;
 }
 
 /* The sockets that there are. */

@@ -26,7 +26,6 @@ pub(super) const MMAP_FILE: u64 = 1 << 23;
 pub(super) const LOADED: u64 = 1 << 24;
 pub(super) const MPROTECT: u64 = 1 << 25;
 pub(super) const MEM_PROT: u64 = 1 << 26;
-pub(super) const OWNER: u64 = 1 << 27;
 pub(super) const READ: u64 = 1 << 28;
 pub(super) const READV: u64 = 1 << 29;
 pub(super) const WRITE: u64 = 1 << 30;

@@ -2,8 +2,8 @@
 
 use super::Attach::{Egress, Ingress, OpenFiles, SocketMade};
 use super::Chosen::{self, ByDefault, OnRequest};
-use super::way::SYS_EXIT;
-use super::{Derived, EventPlan, Hook, Program, derive};
+use super::way::{partial, raw};
+use super::{EventPlan, Hook, Program};
 
 const SOCKETS: Program = Program {
     name: "on_sock_create",
@@ -22,30 +22,21 @@ const OLD_SOCKETS: Program = Program {
     attach: OpenFiles,
 };
 /// Accepted connections change their owner.
-const ACCEPTING: Derived = Derived {
-    bit: derive::OWNER,
-    calls: &["accept", "accept4"],
-};
+const ACCEPTED: Program = raw("on_accepted", "sys_exit");
 const NO_SOCKET: &str = "packets without a socket of this machine: those that are forwarded, and what the kernel answers by itself";
 const OLD: &str = "who owns a socket that is older than the recording, until it is used";
 
-/// Packets, all told in the same ways.
+/// Packets are all told in the same ways.
+const WAYS: &[Hook] = &[
+    partial(&[SOCKETS, ACCEPTED, ARRIVE, LEAVE, OLD_SOCKETS], &[NO_SOCKET]),
+    partial(&[SOCKETS, ACCEPTED, ARRIVE, LEAVE], &[NO_SOCKET, OLD]),
+];
+
 const fn packets(event: &'static str, chosen: Chosen) -> EventPlan {
     EventPlan {
         event,
         chosen,
-        hooks: &[
-            Hook {
-                programs: &[SYS_EXIT, SOCKETS, ARRIVE, LEAVE, OLD_SOCKETS],
-                derived: Some(ACCEPTING),
-                loses: &[NO_SOCKET],
-            },
-            Hook {
-                programs: &[SYS_EXIT, SOCKETS, ARRIVE, LEAVE],
-                derived: Some(ACCEPTING),
-                loses: &[NO_SOCKET, OLD],
-            },
-        ],
+        hooks: WAYS,
     }
 }
 
