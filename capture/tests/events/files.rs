@@ -462,6 +462,9 @@ fn renamed(notes: &mut Notes) {
 }
 
 fn made(notes: &mut Notes) {
+    // Whether the hook is told the mode before or after the mask depends on the file system.
+    // SAFETY: a number in, a number out.
+    unsafe { libc::umask(0) };
     let (fifo, device, socket) = (notes.place("fifo"), notes.place("device"), notes.place("socket"));
     let path = c_string(&fifo);
     call(
@@ -470,7 +473,7 @@ fn made(notes: &mut Notes) {
     );
     let fields = [
         ("file_name", text(&fifo)),
-        ("mode", number(libc::S_IFIFO | 0o644)),
+        ("mode", number(libc::S_IFIFO | 0o666)),
         ("dev", number(0)),
     ];
     notes.note("a pipe", "security_inode_mknod", "mknod", &fields, &[]);
@@ -503,7 +506,7 @@ fn made(notes: &mut Notes) {
     );
     let fields = [
         ("file_name", text(&socket)),
-        ("mode", number(libc::S_IFSOCK | 0o755)),
+        ("mode", number(libc::S_IFSOCK | 0o777)),
         ("dev", number(0)),
     ];
     notes.note(

@@ -125,9 +125,14 @@ GLOBAL int put_user_strings(u32 slot, u32 field, u64 from)
 		if (at > BODY_SIZE - PATH_MAX || at - START(s) > ARGS_MAX)
 			break;
 		long n = bpf_probe_read_user_str(s->body + at, PATH_MAX, (void *)string);
-		if (n <= 0) {
+		if (n < 0) {
 			flags = FLAG_UNREADABLE;
 			break;
+		}
+		/* Some kernels count the NUL of every text but the empty one, and do not write it. */
+		if (!n) {
+			s->body[at] = 0;
+			n = 1;
 		}
 		LEN(s) = at + n;
 	}

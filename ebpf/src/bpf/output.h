@@ -212,7 +212,8 @@ INLINE void text(struct scratch *s, u16 tag, const void *from, int user)
 	long n = user ? bpf_probe_read_user_str(s->body + at, PATH_MAX, from) : bpf_probe_read_kernel_str(s->body + at, PATH_MAX, from);
 	if (n > 0)
 		LEN(s) = at + n - 1; /* without the NUL */
-	close_chunk(s, tag, n > 0 ? 0 : FLAG_UNREADABLE);
+	/* Some kernels count the NUL of every text but the empty one. */
+	close_chunk(s, tag, n >= 0 ? 0 : FLAG_UNREADABLE);
 }
 
 GLOBAL int put_kernel_text(u32 slot, u32 tag, u64 from)
