@@ -108,6 +108,17 @@ fn kind_of(report: &EventReport) -> Option<Kind> {
     hook.programs.iter().map(|program| program.attach.kind()).max()
 }
 
+/// Every kernel has tracepoints: where they suffice, it is the verifier that refuses the programs.
+fn unavailable(report: &EventReport) -> String {
+    let suffice = plan::find(report.event)
+        .is_some_and(|plan| plan.hooks.iter().any(|hook| hook.within(Kind::Tracepoint)));
+    if suffice {
+        format!("FAILED not available: {}", report.refused.join("; "))
+    } else {
+        "not available".to_owned()
+    }
+}
+
 struct Recorded {
     summary: Summary,
     events: Vec<RecordedEvent>,
@@ -165,7 +176,7 @@ impl Recorded {
         {
             let expected = by_event.remove(report.event).unwrap_or_default();
             let (hook, verdicts, loses) = match &report.status {
-                Status::Unavailable => ("", vec!["not available".to_owned()], String::new()),
+                Status::Unavailable => ("", vec![unavailable(report)], String::new()),
                 Status::Hooked { hook, loses } => {
                     (hook.as_str(), self.verdicts(&expected, loses), loses.join("; "))
                 }

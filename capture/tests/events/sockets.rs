@@ -100,18 +100,7 @@ fn connection(notes: &mut Notes, kind: &str, listening: &Address) {
     let case = |what: &str| format!("{what} of family {kind}");
     let protocol = if family == AF_UNIX { 0 } else { libc::IPPROTO_TCP };
     let server = socket(notes, family, SOCK_STREAM, protocol);
-    let option = 1_i32;
-    call(
-        libc::SYS_setsockopt,
-        [
-            fd(&server),
-            libc::SOL_SOCKET as u64,
-            libc::SO_KEEPALIVE as u64,
-            at(&option),
-            4,
-            0,
-        ],
-    );
+    reuse_address(&server);
     let unnamed = match family {
         AF_INET => address("inet", "0.0.0.0", 0),
         AF_INET6 => address("inet6", "::", 0),
@@ -125,7 +114,7 @@ fn connection(notes: &mut Notes, kind: &str, listening: &Address) {
         &[
             server_fd(),
             ("level", number(libc::SOL_SOCKET)),
-            ("optname", number(libc::SO_KEEPALIVE)),
+            ("optname", number(libc::SO_REUSEADDR)),
             ("local_addr", unnamed),
         ],
         &[],
@@ -154,6 +143,7 @@ fn connection(notes: &mut Notes, kind: &str, listening: &Address) {
     let client = socket(notes, family, SOCK_STREAM, 0);
     let own = (family == AF_INET).then(|| Address::inet([127, 0, 0, 1], 20_011));
     if let Some(own) = &own {
+        reuse_address(&client);
         call(libc::SYS_bind, own.arguments(&client));
     }
     call(libc::SYS_connect, listening.arguments(&client));
@@ -215,6 +205,16 @@ fn connection(notes: &mut Notes, kind: &str, listening: &Address) {
         &[],
     );
     drop(owned(copy.into()));
+}
+
+/// The test can then run again at once.
+fn reuse_address(socket: &OwnedFd) {
+    let on = 1_i32;
+    let option = [libc::SOL_SOCKET as u64, libc::SO_REUSEADDR as u64];
+    call(
+        libc::SYS_setsockopt,
+        [fd(socket), option[0], option[1], at(&on), 4, 0],
+    );
 }
 
 /// What the kernel refuses after the security check.
