@@ -152,6 +152,11 @@ fn datagrams() {
     }
 }
 
+/// Direction of a segment, and whether it opens and acknowledges.
+fn flags<'a>((event, tcp): &(&'a RecordedEvent, &proto::Tcp)) -> (&'a str, u32, u32) {
+    (text(event, "metadata"), tcp.syn_flag, tcp.ack_flag)
+}
+
 #[test]
 fn connections_between_two_processes() {
     let Some(recorded) = record_workload("connections", &["net_packet_tcp"]) else {
@@ -165,7 +170,7 @@ fn connections_between_two_processes() {
             .iter()
             .filter(|(_, tcp)| [u64::from(tcp.src_port), u64::from(tcp.dst_port)].contains(&server_port))
             .collect();
-        assert!(of_this.len() >= 12, "{}", of_this.len());
+        assert!(of_this.len() >= 11, "{}", of_this.len());
         for (event, tcp) in &of_this {
             assert_eq!((text(event, "src"), text(event, "dst")), (host, host));
             let leaves = text(event, "metadata") == "egress";
@@ -175,23 +180,26 @@ fn connections_between_two_processes() {
             assert!(tcp.data_offset >= 5 && tcp.window > 0);
         }
         // The handshake, as both ends see it: each segment leaves one and arrives at the other.
-        let handshake: Vec<_> = of_this[..6]
-            .iter()
-            .map(|(event, tcp)| (text(event, "metadata"), tcp.syn_flag, tcp.ack_flag))
-            .collect();
         let (out, into) = ("egress", "ingress");
-        assert_eq!(
-            handshake,
-            [
-                (out, 1, 0),
-                (into, 1, 0),
-                (out, 1, 1),
-                (into, 1, 1),
-                (out, 0, 1),
-                (into, 0, 1)
-            ]
-        );
-        let (syn, answer) = (of_this[0].1, of_this[2].1);
+        let mut handshake = vec![
+            (out, 1, 0),
+            (into, 1, 0),
+            (out, 1, 1),
+            (into, 1, 1),
+            (out, 0, 1),
+            (into, 0, 1),
+        ];
+        // Not all kernels show the answer to the opening as it leaves over IPv6: Linux 6.1 does not.
+        if name == "v6" && !of_this.iter().any(|segment| flags(segment) == (out, 1, 1)) {
+            handshake.remove(2);
+        }
+        let first: Vec<_> = of_this[..handshake.len()]
+            .iter()
+            .map(|segment| flags(segment))
+            .collect();
+        assert_eq!(first, handshake);
+        let segment = |wanted| of_this.iter().find(|segment| flags(segment) == wanted).unwrap().1;
+        let (syn, answer) = (segment((out, 1, 0)), segment((into, 1, 1)));
         assert_eq!((syn.ack, answer.ack), (0, syn.seq.wrapping_add(1)));
         assert!(of_this.iter().any(|(_, tcp)| tcp.psh_flag == 1));
         assert!(of_this.iter().any(|(_, tcp)| tcp.fin_flag == 1));
