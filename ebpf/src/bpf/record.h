@@ -242,5 +242,18 @@ enum {
 #define DERIVE_KERNEL_POST_READ (1ULL << 35)
 #define DERIVE_BPF_MAP (1ULL << 36)
 #define DERIVE_BPF_PROG (1ULL << 37)
+/* Families of them, each with a program of its own at the return of calls; `derive.rs` has the same. */
+#define DERIVED_OF_FILES                                                                                            \
+	(DERIVE_OPEN | DERIVE_UNLINK | DERIVE_RENAME | DERIVE_MKNOD | DERIVE_SYMLINK | DERIVE_CHMOD | DERIVE_CHDIR)
+#define DERIVED_OF_SOCKETS                                                                                          \
+	(DERIVE_CONNECT | DERIVE_SOCKET_DUP | DERIVE_SOCKET_CREATE | DERIVE_BIND | DERIVE_LISTEN | DERIVE_SETSOCKOPT | \
+	 DERIVE_ACCEPT | DERIVE_ACCEPTED)
+#define DERIVED_OF_TASKS                                                                                            \
+	(DERIVE_PRCTL | DERIVE_RLIMIT | DERIVE_NAMESPACES | DERIVE_CREDENTIALS | DERIVE_EXEC_FAILED | DERIVE_MOUNT)
+#define DERIVED_OF_CODE                                                                                             \
+	(DERIVE_MMAP_FILE | DERIVE_LOADED | DERIVE_MEM_PROT | DERIVE_BPF | DERIVE_BPF_MAP | DERIVE_BPF_PROG |        \
+	 DERIVE_KERNEL_READ | DERIVE_KERNEL_POST_READ)
+#define DERIVED_OF_TRANSFERS                                                                                        \
+	(DERIVE_READ | DERIVE_READV | DERIVE_WRITE | DERIVE_WRITEV | DERIVE_MAGIC | DERIVE_MODIFICATION)
 /* Those that are told when the call begins. */
 #define DERIVED_AT_ENTRY (DERIVE_CONNECT | DERIVE_NAMESPACES | DERIVE_CREDENTIALS | DERIVE_MODIFICATION)

@@ -165,6 +165,22 @@ INLINE void dup_returned(struct call *call, s64 ret)
 	end(s);
 }
 
+/* The call that returns, if the programs are to look at what `mask` names of it. */
+INLINE int call_returned(u64 *ctx, u64 mask, struct call *call, u64 *derived)
+{
+	struct pt_regs *regs = (void *)ctx[0];
+	u32 nr = R(regs, orig_ax);
+	struct call_plan *plan = plan_of(nr, is_compat());
+	if (!plan)
+		return 0;
+	*derived = plan->derived & mask;
+	if (!*derived || !current_in_scope())
+		return 0;
+	read_call(call, regs, nr);
+	return 1;
+}
+
+/* Events of calls themselves. */
 SEC("raw_tp/sys_exit")
 int on_sys_exit(u64 *ctx)
 {
@@ -175,65 +191,103 @@ int on_sys_exit(u64 *ctx)
 	struct call_plan *plan = plan_of(nr, compat);
 	if (!plan)
 		return 0;
-	u64 derived = plan->derived;
 	u32 flags = plan->flags;
-	if (!derived && !(flags & CALL_REPORTED))
-		return 0;
-	if (!current_in_scope())
+	if (!(flags & CALL_REPORTED) || flags & CALL_AT_ENTRY || (flags & CALL_IS_EXEC && ret >= 0) || !current_in_scope())
 		return 0;
 	struct call call;
 	read_call(&call, regs, nr);
-	if (flags & CALL_REPORTED && !(flags & CALL_AT_ENTRY) && (!(flags & CALL_IS_EXEC) || ret < 0)) {
-		/* What a caller of socketcall hands over stands in its memory; the event tells the call's own arguments. */
-		if (compat && nr == NR_I386_SOCKETCALL) {
-			call.args[0] = (u32)R(regs, bx);
-			call.args[1] = (u32)R(regs, cx);
-		}
-		report_call(&call, plan, ret);
+	/* What a caller of socketcall hands over stands in its memory; the event tells the call's own arguments. */
+	if (compat && nr == NR_I386_SOCKETCALL) {
+		call.args[0] = (u32)R(regs, bx);
+		call.args[1] = (u32)R(regs, cx);
 	}
-	switch (call.nr) {
-	case NR_open:
-	case NR_creat:
-	case NR_openat:
-	case NR_openat2:
-	case NR_open_by_handle_at:
-		if (derived & DERIVE_OPEN)
-			open_returned(&call, ret);
-		break;
-	case NR_connect:
-		if (derived & DERIVE_CONNECT) {
-			u64 task = bpf_get_current_pid_tgid();
-			if (bpf_map_delete_elem(&unread, &task) == 0)
-				connect_call(&call);
-		}
-		break;
-	case NR_dup:
-	case NR_dup2:
-	case NR_dup3:
-		if (derived & DERIVE_SOCKET_DUP)
-			dup_returned(&call, ret);
-		break;
-	case NR_mmap:
-		if (ret < 0 && ret >= -4095)
-			break;
+	report_call(&call, plan, ret);
+	return 0;
+}
+
+/* What is derived from calls. There is a program for each family of events, since older kernels verify a million instructions of a
+ * program and no more; only those that some event wants are attached. */
+
+SEC("raw_tp/sys_exit")
+int on_file_call(u64 *ctx)
+{
+	struct call call;
+	u64 derived;
+	s64 ret = ctx[1];
+	if (ret < 0 || !call_returned(ctx, DERIVED_OF_FILES, &call, &derived))
+		return 0;
+	if (derived & DERIVE_OPEN)
+		open_returned(&call, ret);
+	path_call_returned(&call, derived);
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int on_socket_call(u64 *ctx)
+{
+	struct call call;
+	u64 derived;
+	s64 ret = ctx[1];
+	if (!call_returned(ctx, DERIVED_OF_SOCKETS, &call, &derived))
+		return 0;
+	if (derived & DERIVE_CONNECT && call.nr == NR_connect) {
+		u64 task = bpf_get_current_pid_tgid();
+		if (bpf_map_delete_elem(&unread, &task) == 0)
+			connect_call(&call);
+	}
+	if (ret < 0)
+		return 0;
+	if (derived & DERIVE_SOCKET_DUP)
+		dup_returned(&call, ret);
+	socket_call_returned(&call, ret, derived);
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int on_task_call(u64 *ctx)
+{
+	struct call call;
+	u64 derived;
+	s64 ret = ctx[1];
+	if (!call_returned(ctx, DERIVED_OF_TASKS, &call, &derived))
+		return 0;
+	mount_returned(&call, ret, derived);
+	if (ret < 0 && derived & DERIVE_EXEC_FAILED)
+		exec_failed(&call);
+	if (ret >= 0)
+		task_call_returned(&call, derived);
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int on_code_call(u64 *ctx)
+{
+	struct call call;
+	u64 derived;
+	s64 ret = ctx[1];
+	if (!call_returned(ctx, DERIVED_OF_CODE, &call, &derived))
+		return 0;
+	/* Addresses are not negative, whatever their first bit. */
+	if (call.nr == NR_mmap && (ret >= 0 || ret < -4095))
 		mmap_returned(&call, ret, derived);
-		break;
-	}
-	if (derived & (DERIVE_READ | DERIVE_READV | DERIVE_WRITE | DERIVE_WRITEV | DERIVE_MAGIC))
-		transfer_returned(&call, ret, derived);
 	if (call.nr == NR_bpf && derived & (DERIVE_BPF | DERIVE_BPF_MAP | DERIVE_BPF_PROG))
 		bpf_returned(&call, ret, derived);
 	if (ret >= 0 && derived & (DERIVE_KERNEL_READ | DERIVE_KERNEL_POST_READ))
 		kernel_read_returned(&call, derived);
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int on_transfer_call(u64 *ctx)
+{
+	struct call call;
+	u64 derived;
+	s64 ret = ctx[1];
+	if (!call_returned(ctx, DERIVED_OF_TRANSFERS, &call, &derived))
+		return 0;
+	if (derived & ~DERIVE_MODIFICATION)
+		transfer_returned(&call, ret, derived);
 	if (ret >= 0 && derived & DERIVE_MODIFICATION)
 		modifying_call_returned(&call, ret);
-	if (ret < 0 && derived & DERIVE_EXEC_FAILED)
-		exec_failed(&call);
-	mount_returned(&call, ret, derived);
-	if (ret >= 0) {
-		path_call_returned(&call, derived);
-		socket_call_returned(&call, ret, derived);
-		task_call_returned(&call, derived);
-	}
 	return 0;
 }

@@ -36,3 +36,28 @@ pub(super) const KERNEL_READ: u64 = 1 << 34;
 pub(super) const KERNEL_POST_READ: u64 = 1 << 35;
 pub(super) const BPF_MAP: u64 = 1 << 36;
 pub(super) const BPF_PROG: u64 = 1 << 37;
+
+/// What is derived together: each family has a program of its own at the return of calls, `DERIVED_OF_*` of `record.h`.
+pub(super) enum Family {
+    Files,
+    Sockets,
+    Tasks,
+    Code,
+    Transfers,
+}
+
+/// The family of a bit.
+pub(super) const fn family(bit: u64) -> Family {
+    match bit {
+        OPEN | UNLINK | RENAME | MKNOD | SYMLINK | CHMOD | CHDIR => Family::Files,
+        PRCTL | RLIMIT | NAMESPACES | CREDENTIALS | EXEC_FAILED | MOUNT => Family::Tasks,
+        MMAP_FILE | LOADED | MEM_PROT | BPF | BPF_MAP | BPF_PROG | KERNEL_READ | KERNEL_POST_READ => {
+            Family::Code
+        }
+        READ | READV | WRITE | WRITEV | MAGIC | MODIFICATION => Family::Transfers,
+        CONNECT | SOCKET_DUP | SOCKET_CREATE | BIND | LISTEN | SETSOCKOPT | ACCEPT | ACCEPTED => {
+            Family::Sockets
+        }
+        _ => panic!("no program at the return of calls derives this"),
+    }
+}

@@ -1,7 +1,7 @@
 //! The plan of memory: what is mapped, and protection that changes.
 
 use super::Chosen::{ByDefault, OnRequest};
-use super::way::{FAILED, KERNEL, RETURN_TIME, SYS_EXIT, complete, fentry, kprobe, raw, returned};
+use super::way::{CODE_CALL, FAILED, KERNEL, RETURN_TIME, complete, fentry, kprobe, raw, returned};
 use super::{Derived, EventPlan, Hook, Program, derive};
 
 /// Calls that map a file.
@@ -46,7 +46,7 @@ pub(super) const PLAN: &[EventPlan] = &[
                 kprobe!("mmap_addr_hook" at "security_mmap_addr", "mprotect_hook" at "security_file_mprotect"),
             ),
             protecting(
-                &[OF_AREA, SYS_EXIT],
+                &[OF_AREA, CODE_CALL],
                 MEM_PROT,
                 &[
                     FIRST_AREA,
@@ -55,7 +55,7 @@ pub(super) const PLAN: &[EventPlan] = &[
                 ],
             ),
             protecting(
-                &[OF_CALL, SYS_EXIT],
+                &[OF_CALL, CODE_CALL],
                 MEM_PROT,
                 &[
                     "alerts 3 and 4, and whether memory was executable before: any memory that is made executable gives alert 2",

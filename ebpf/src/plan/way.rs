@@ -1,6 +1,7 @@
 //! What the rows of the plan are made of: the kinds of ways to get an event, and words for what they lose.
 
 use super::Attach::RawTracepoint;
+use super::derive::{Family, family};
 use super::{Derived, Hook, Program};
 
 pub(super) const fn raw(name: &'static str, tracepoint: &'static str) -> Program {
@@ -12,6 +13,12 @@ pub(super) const fn raw(name: &'static str, tracepoint: &'static str) -> Program
 
 pub(super) const SYS_ENTER: Program = raw("on_sys_enter", "sys_enter");
 pub(super) const SYS_EXIT: Program = raw("on_sys_exit", "sys_exit");
+
+const FILE_CALL: Program = raw("on_file_call", "sys_exit");
+const SOCKET_CALL: Program = raw("on_socket_call", "sys_exit");
+const TASK_CALL: Program = raw("on_task_call", "sys_exit");
+pub(super) const CODE_CALL: Program = raw("on_code_call", "sys_exit");
+const TRANSFER_CALL: Program = raw("on_transfer_call", "sys_exit");
 
 pub(super) const FAILED: &str = "what fails is not told";
 pub(super) const RETURN_TIME: &str = "the time is that of the call's return";
@@ -43,7 +50,13 @@ pub(super) const fn returned(
     loses: &'static [&'static str],
 ) -> Hook {
     Hook {
-        programs: &[SYS_EXIT],
+        programs: match family(bit) {
+            Family::Files => &[FILE_CALL],
+            Family::Sockets => &[SOCKET_CALL],
+            Family::Tasks => &[TASK_CALL],
+            Family::Code => &[CODE_CALL],
+            Family::Transfers => &[TRANSFER_CALL],
+        },
         derived: Some(Derived { bit, calls }),
         loses,
     }
@@ -56,7 +69,13 @@ pub(super) const fn entered(
     loses: &'static [&'static str],
 ) -> Hook {
     Hook {
-        programs: &[SYS_ENTER, SYS_EXIT],
+        programs: match family(bit) {
+            Family::Files => &[SYS_ENTER, FILE_CALL],
+            Family::Sockets => &[SYS_ENTER, SOCKET_CALL],
+            Family::Tasks => &[SYS_ENTER, TASK_CALL],
+            Family::Code => &[SYS_ENTER, CODE_CALL],
+            Family::Transfers => &[SYS_ENTER, TRANSFER_CALL],
+        },
         derived: Some(Derived { bit, calls }),
         loses,
     }
