@@ -1,7 +1,7 @@
 //! System calls: their names, and what the programs at their entry and exit are to do about each.
 //!
 //! A call's number stands in one of two tables: that of 64-bit callers, whose numbers are the internal ids of the catalogue's events,
-//! and that of 32-bit callers (i386). The programs look a call up by table and number; `record.h` has the other half of [`CallPlan`].
+//! and that of 32-bit callers (i386). The programs look a call up by table and number; `record.h` has the other half of `CallPlan`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
