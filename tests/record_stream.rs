@@ -309,6 +309,8 @@ fn what_makes_no_sense_is_refused() {
         &["--latency", "1s"],
         &["--env"],
         &["--no-symbols"],
+        &["--scope", "uid=0"],
+        &["--data", "ptrace.pid=1"],
         &["--no-enrichment"],
         &["--runtime-socket", "docker=/run/docker.sock"],
         &["--", "true"],

@@ -114,6 +114,9 @@ pub(crate) struct Args {
     pub(super) machine: MachineArgs,
 
     #[command(flatten, next_help_heading = MACHINE)]
+    pub(super) sieve: Sieve,
+
+    #[command(flatten, next_help_heading = MACHINE)]
     pub(super) enrichment: EnrichmentArgs,
 }
 
@@ -131,7 +134,7 @@ pub(super) struct ForeignArgs {
     pub(super) architecture: Option<String>,
 }
 
-/// What only makes sense for events of this machine, besides [`EnrichmentArgs`]: a group of arguments cannot hold another.
+/// What only makes sense for events of this machine, besides [`EnrichmentArgs`] and [`Sieve`]: a group of arguments cannot hold another.
 #[derive(Debug, clap::Args)]
 #[group(conflicts_with_all = ["stdin", "from_tracee"])]
 #[command(next_help_heading = MACHINE)]
@@ -139,9 +142,6 @@ pub(super) struct MachineArgs {
     /// Record the environment of executed programs. It often holds secrets.
     #[arg(long)]
     pub(super) env: bool,
-
-    #[command(flatten)]
-    pub(super) sieve: Sieve,
 
     /// Size of the buffer between the kernel and the recorder: what does not fit into it is lost, and counted.
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
     let selected = args
         .selection
         .resolve(chosen.as_mut().map(|chosen| &mut chosen.engine))?;
-    args.machine.sieve.set(&mut config, &selected.events)?;
+    args.sieve.set(&mut config, &selected.events)?;
     config.sensor.events = selected.events;
     config.sensor.required = selected.required;
     if let Some(refusals) = refusals(args, chosen.as_ref()) {

@@ -19,6 +19,7 @@ const OPENED: (&str, &str) = ("security_file_open", "pathname");
 
 /// Which of the selected events are kept.
 #[derive(Debug, Default, clap::Args)]
+#[group(conflicts_with_all = ["stdin", "from_tracee"])]
 pub(super) struct Sieve {
     /// Only events for which this holds of who did it, and where; may be repeated
     #[arg(

@@ -41,7 +41,8 @@ host() {
     act harmless-maps 'cat /proc/self/maps'
     act memory-of-another 'perl "$ACTOR" write-memory another'
     act harmless-own-memory 'perl "$ACTOR" write-memory own'
-    act hidden-file 'cat "$WORK/true" > "$WORK/.hidden"'
+    # Through a pipe: what cat copies from file to file by itself, the kernel copies without a write.
+    act hidden-file 'cat "$WORK/true" | cat > "$WORK/.hidden"'
     act harmless-hidden-text 'echo text > "$WORK/.text"'
     act run-level-tool '"$WORK/update-rc.d"'
     act schedule-tool '"$WORK/crontab"'
@@ -109,7 +110,7 @@ covered() {
     act sudoers 'echo x > /etc/sudoers'
     act sudoers-replaced 'mv /etc/sudoers /etc/x; mv /etc/x /etc/sudoers'
     act harmless-sudoers 'cat /etc/sudoers'
-    act dropped 'cat "$WORK/true" > "$WORK/dropped"'
+    act dropped 'cat "$WORK/true" | cat > "$WORK/dropped"'
     act harmless-dropped-text 'echo text > "$WORK/text"'
     # From here on every program would try to load it.
     act preload-file ': > /etc/ld.so.preload'
