@@ -2,10 +2,12 @@
 # Causes every event on stock Debian kernels in qemu, without KVM, and on this machine's own kernel, and prints a table: which hooks
 # told the event, on which kernel. In the guests the hooks that this machine's kernel may refuse (trampolines, kprobes) are used.
 #
+# On one of them, $more, tests of what the table leaves out run, too: every program before the verifier, modules and integrity, and stores.
+#
 # usage: tests/kernels/run.sh [--write FILE] [VERSION…]    versions: 5.10 6.1 6.12 6.18; default: all
 # needs: apt-get install qemu-system-x86 busybox-static cpio xz-utils
 # --write FILE   writes the table as a document
-# TRACEE_CAP_KERNEL_PATIENCE   seconds that a guest may take, by default 600
+# TRACEE_CAP_KERNEL_PATIENCE   seconds that a guest may take, by default 1200
 #
 # What is missing is skipped, loudly. An event that a kernel has a hook for and that is not told as it was caused, a test that fails, or
 # a kernel that does not come to its end, is a failure. Kernels are kept in target/kernels; remove it to look for newer ones.
@@ -77,17 +79,26 @@ fetch() {
 # Of the whole workspace, so that nothing is compiled anew that `cargo test --workspace` has compiled.
 program=$(cargo test --locked --workspace --test events --no-run 2>&1 | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
 [ -x "$program" ] || { echo "the test of all events does not compile" >&2; exit 1; }
+# A stock kernel with all kinds of hooks.
+more=6.1
+mapfile -t others < <(cargo test --locked --workspace --test programs --test live_stores --test hooks --no-run 2>&1 \
+  | sed -n 's/.*Executable .*(\(.*\))$/\1/p')
+[ ${#others[@]} -eq 3 ] || { echo "the other live tests do not compile: ${others[*]}" >&2; exit 1; }
 
 root=$work/root
-mkdir -p "$root"/{bin,etc,proc,sys,dev,tmp}
+mkdir -p "$root"/{bin,usr/bin,etc,proc,sys,dev,tmp}
 cp "$(command -v busybox)" "$root/bin/busybox"
-for applet in sh mount ifconfig cat uname reboot; do ln -s busybox "$root/bin/$applet"; done
+for applet in sh mount ifconfig cat uname reboot true mkdir rmdir stat ls sleep setsid unshare; do ln -s busybox "$root/bin/$applet"; done
+ln -s ../../bin/busybox "$root/usr/bin/env"
 echo guest > "$root/etc/hostname"
 objcopy --strip-debug "$program" "$root/events"
-ldd "$program" | grep -o '/[^ ]*\.so[^ ]*' | while read -r library; do
-  mkdir -p "$root$(dirname "$library")"
-  cp -L "$library" "$root$library"
-done
+libraries() {
+  ldd "$1" | grep -o '/[^ ]*\.so[^ ]*' | while read -r library; do
+    mkdir -p "$2$(dirname "$library")"
+    cp -L "$library" "$2$library"
+  done
+}
+libraries "$program" "$root"
 cat > "$root/init" <<'INIT'
 #!/bin/sh
 mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
@@ -95,7 +106,12 @@ mount -t tracefs none /sys/kernel/tracing; mount -t securityfs none /sys/kernel/
 mount -t bpf none /sys/fs/bpf; mount -t cgroup2 none /sys/fs/cgroup; mount -t tmpfs none /tmp
 ifconfig lo 127.0.0.1 up
 /events > /dev/ttyS1 2>&1
-echo "exit $?" > /dev/ttyS1
+status=$?
+for test in /more/*; do
+  [ -x "$test" ] || continue
+  "$test" --test-threads 1 > /dev/ttyS1 2>&1 || { echo "FAILED test $test" > /dev/ttyS1; status=1; }
+done
+echo "exit $status" > /dev/ttyS1
 reboot -f
 INIT
 chmod +x "$root/init"
@@ -107,10 +123,18 @@ boot() {
   # A second archive on top of the first.
   cp "$work/initrd" "$place/initrd"
   if [ -e "$cache/$version/dummy.ko" ]; then
-    cp "$cache/$version/dummy.ko" "$place/module/dummy.ko"
-    (cd "$place/module" && echo dummy.ko | cpio -o -H newc --quiet | gzip -1) >> "$place/initrd"
+    mkdir -p "$place/module/lib/modules"
+    cp "$cache/$version/dummy.ko" "$place/module/lib/modules/dummy.ko"
   fi
-  timeout "${TRACEE_CAP_KERNEL_PATIENCE:-600}" qemu-system-x86_64 -accel tcg -cpu max -smp 2 -m 768 \
+  if [ "$version" = "$more" ]; then
+    mkdir "$place/module/more"
+    for other in "${others[@]}"; do
+      objcopy --strip-debug "$other" "$place/module/more/$(basename "$other")"
+      libraries "$other" "$place/module"
+    done
+  fi
+  (cd "$place/module" && find . | cpio -o -H newc --quiet | gzip -1) >> "$place/initrd"
+  timeout "${TRACEE_CAP_KERNEL_PATIENCE:-1200}" qemu-system-x86_64 -accel tcg -cpu max -smp 2 -m 768 \
     -kernel "$cache/$version/vmlinuz" -initrd "$place/initrd" -append "console=ttyS0 quiet panic=-1" \
     -display none -no-reboot -nodefaults -serial "file:$place/console" -serial "file:$place/serial" || true
   tr -d '\r' < "$place/serial" > "$place/output"
