@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Export(crate::export::Args),
     Replay(crate::replay::Args),
     Sql(crate::sql::Args),
+    Fixture(crate::fixture::Args),
     Detectors(crate::detectors::Args),
     Events(crate::events::Args),
     Info(crate::info::Args),

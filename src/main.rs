@@ -17,6 +17,7 @@ mod doctor;
 mod event_words;
 mod events;
 mod export;
+mod fixture;
 mod import;
 mod info;
 mod pack;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Sql(args) => sql::run(&args),
+        Command::Fixture(args) => fixture::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Info(args) => info::run(&args),

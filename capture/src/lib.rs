@@ -25,6 +25,7 @@
 //!   [`Error`] that names the file, and row group and column where they are known.
 
 pub mod collect;
+mod entry;
 mod error;
 mod files;
 mod import;
@@ -40,6 +41,7 @@ mod table;
 mod volume;
 mod writer;
 
+pub use entry::{Beginning, Entry};
 pub use error::Error;
 pub use import::{Import, ImportError, Input, InputFormat, Unreadable};
 pub use journal::{Cut, JournalPolicy};
@@ -49,7 +51,7 @@ pub use manifest::{
     Totals, format_time,
 };
 pub use reader::{
-    CaptureReader, DetectionsFile, Events, Fault, Scan, ScanBatches, ScanPart, ScanTask, Segment,
+    CaptureReader, DetectionsFile, Entries, Events, Fault, Scan, ScanBatches, ScanPart, ScanTask, Segment,
     TaskBatches, Verification,
 };
 pub use records::{Content, Record};

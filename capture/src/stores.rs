@@ -14,7 +14,7 @@ use arrow::error::ArrowError;
 use detectors_api::event::EventBatch;
 use detectors_stores::{FoldError, Input, Settings, Stores};
 
-use crate::{Error, SeqRange, Table};
+use crate::{Beginning, Error, SeqRange, Table};
 
 /// Column of inputs and keyframes: an input takes effect before the event with this sequence number; a keyframe stands for
 /// all events before it.
@@ -51,6 +51,20 @@ impl Keeper {
         let table = Table::Store(input.store.clone());
         self.stores.add_input(input)?;
         Ok((table, rows))
+    }
+
+    /// Begins with what was before the first event; gives its rows for the capture.
+    pub(crate) fn begin(&mut self, beginning: Beginning) -> Result<Vec<(Table, RecordBatch)>, FoldOrArrow> {
+        let Beginning { seq, frames, inputs } = beginning;
+        let mut rows = Vec::new();
+        for input in &inputs {
+            rows.push((Table::Store(input.store.clone()), stamp(&input.rows, input.seq)?));
+        }
+        for (name, frame) in &frames {
+            rows.push((Table::Keyframe(name.clone()), stamp(frame, seq)?));
+        }
+        self.stores.restore(seq, &frames, inputs)?;
+        Ok(rows)
     }
 
     /// Applies the events of a flush. Gives the rows of a keyframe that stands for what came before, if one is due.
@@ -116,11 +130,11 @@ fn stamp(rows: &RecordBatch, seq: u64) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-/// The stretches of rows with equal [`BEFORE_SEQ`]; `None` if the batch has no such column.
+/// The stretches of rows with equal [`BEFORE_SEQ`], without that column; `None` if the batch has no such column.
 pub(crate) fn split(batch: &RecordBatch) -> Option<Vec<(u64, RecordBatch)>> {
-    let column = batch
-        .column_by_name(BEFORE_SEQ)
-        .or_else(|| batch.column_by_name(SNAPSHOT_SEQ))?;
+    let mut rows = batch.clone();
+    let index = |name| batch.schema_ref().index_of(name);
+    let column = rows.remove_column(index(BEFORE_SEQ).or_else(|_| index(SNAPSHOT_SEQ)).ok()?);
     let seqs = column.as_primitive_opt::<UInt64Type>()?;
     if seqs.null_count() > 0 {
         return None;
@@ -128,7 +142,7 @@ pub(crate) fn split(batch: &RecordBatch) -> Option<Vec<(u64, RecordBatch)>> {
     let mut stretches = Vec::new();
     let mut from = 0;
     for chunk in seqs.values().chunk_by(|one, other| one == other) {
-        stretches.push((chunk[0], batch.slice(from, chunk.len())));
+        stretches.push((chunk[0], rows.slice(from, chunk.len())));
         from += chunk.len();
     }
     Some(stretches)

@@ -11,17 +11,20 @@ use arrow::compute::{max, min};
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
 use detectors_api::columns;
 use detectors_api::event::{BatchBuilder, EventBatch, RecordedEvent};
-use detectors_stores::{Input, Stores};
+use detectors_stores::{FoldError, Input, Stores};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::journal::{self, Counters, JournalPolicy, JournalWriter};
 use crate::manifest::{Header, MANIFEST, Manifest, Part, SeqRange, State, TimeRange, chain, hex};
 use crate::part::{PartWriter, ROW_GROUP_ROWS};
 use crate::stores::{self, Keeper};
-use crate::{Error, Loss, Table, files, loss_schema};
+use crate::{Beginning, Entry, Error, Loss, Table, files, loss_schema};
 
 /// Memory for row groups that are not yet full, over all event types.
 const MAX_BUFFERED: usize = 192 << 20;
+
+/// Events that are flushed together when entries of another capture are written.
+const COPIED: usize = 16_384;
 
 /// How a capture is written.
 #[derive(Clone, Debug)]
@@ -175,6 +178,38 @@ impl CaptureWriter {
         }
         self.builder.push(seq, event);
         self.next_seq = seq + 1;
+        Ok(())
+    }
+
+    /// Writes an entry of another capture, as it was there. Some of what has been written may be acknowledged at once.
+    ///
+    /// # Errors
+    /// If entries come in another order than [`CaptureReader::entries`](crate::CaptureReader::entries) has, or the disk refuses.
+    pub fn write_entry(&mut self, entry: Entry) -> Result<(), Error> {
+        match entry {
+            Entry::Beginning(beginning) => self.begin(beginning)?,
+            Entry::Input(input) => self.add_input(input)?,
+            Entry::Event { seq, event } => {
+                self.push_at(seq, &event)?;
+                if self.pending() >= COPIED {
+                    self.flush()?;
+                }
+            }
+            Entry::Loss(loss) => self.record_loss(loss),
+            Entry::Detections(rows) => self.write_detections(&rows),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, beginning: Beginning) -> Result<(), Error> {
+        let seq = beginning.seq;
+        let rows = match self.next_seq {
+            0 => self.keeper.begin(beginning),
+            _ => Err(FoldError::LateKeyframe.into()),
+        };
+        self.pending
+            .extend(rows.map_err(|error| error.at(&self.directory))?);
+        self.next_seq = seq;
         Ok(())
     }
 

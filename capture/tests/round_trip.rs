@@ -159,7 +159,7 @@ fn snapshots_and_numbers_of_ones_own() {
         (inputs.len(), inputs[0].seq, inputs[0].rows.num_rows()),
         (1, 7, 2)
     );
-    assert_eq!(inputs[0].rows.schema().field(0).name(), capture::BEFORE_SEQ);
+    assert_eq!(inputs[0].rows, input("process").rows);
     assert_eq!(reader.input_stores(), ["process"]);
 }
 

@@ -4,6 +4,7 @@ mod bloom;
 mod chunks;
 mod decode;
 mod detections;
+mod entries;
 mod facts;
 mod footer;
 mod merge;
@@ -26,6 +27,7 @@ use detectors_api::columns::layout;
 use detectors_api::event::{Contexts, EventBatch, context_schema};
 
 pub use detections::DetectionsFile;
+pub use entries::Entries;
 pub use merge::Events;
 pub use scan::{Scan, ScanBatches, ScanPart};
 pub use task::{ScanTask, TaskBatches};

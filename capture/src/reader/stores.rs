@@ -121,8 +121,15 @@ impl CaptureReader {
     pub fn history(&self) -> Result<Stores, Error> {
         let first = self.segments().iter().find_map(|segment| segment.seq);
         let mut stores = self.stores(first.map_or(0, |seq| seq.first))?;
+        self.fold(&mut stores, u64::MAX)?;
+        Ok(stores)
+    }
+
+    /// Lets the stores take all events before `end`, and what they were told until then. Events are read on the current rayon pool.
+    pub(super) fn fold(&self, stores: &mut Stores, end: u64) -> Result<(), Error> {
         let types = Stores::event_types();
-        for window in self.windows(stores.settled()..=u64::MAX, WINDOW) {
+        let last = end.saturating_sub(u64::from(end < u64::MAX));
+        for window in self.windows(stores.settled()..=last, WINDOW) {
             let batches: Vec<Vec<EventBatch>> = types
                 .par_iter()
                 .map(|event_type| {
@@ -139,9 +146,8 @@ impl CaptureReader {
         }
         // What stores were told after the last event.
         stores
-            .advance(&[], u64::MAX)
-            .map_err(|source| self.stores_error(source))?;
-        Ok(stores)
+            .advance(&[], end)
+            .map_err(|source| self.stores_error(source))
     }
 
     fn stores_error(&self, source: FoldError) -> Error {
@@ -152,7 +158,7 @@ impl CaptureReader {
     }
 
     /// The tables of a keyframe.
-    fn keyframe(&self, wanted: u64) -> Result<Vec<(String, arrow::array::RecordBatch)>, Error> {
+    pub(super) fn keyframe(&self, wanted: u64) -> Result<Vec<(String, arrow::array::RecordBatch)>, Error> {
         let mut frames = Vec::new();
         for table in self.tables() {
             let Table::Keyframe(name) = &table else { continue };
