@@ -8,9 +8,9 @@ use detectors_api::definition::DetectorDefinition;
 use crate::cel::{CelError, Environment, Program};
 use crate::detector::{Condition, OutputField};
 use crate::document::Kind;
+use crate::document::item::Item;
 use crate::error::{Faults, Reason, did_you_mean};
 use crate::schema::OutputDraft;
-use crate::schema::item::Item;
 
 /// What expressions are compiled against: the lists of a directory.
 pub(crate) struct Compiler<'l> {

@@ -279,7 +279,7 @@ impl Excerpt {
 
 /// Something wrong, before it is known in which file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub struct Fault {
     pub(crate) offset: usize,
     pub(crate) field: String,
     pub(crate) reason: Reason,
@@ -301,18 +301,20 @@ impl Fault {
         }
     }
 
-    pub(crate) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
+    /// Says what to do about it.
+    pub fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
         self.hint = Some(hint.into());
         self
     }
 
-    pub(crate) fn hint_some(&mut self, hint: Option<impl Into<String>>) -> &mut Self {
+    /// Says what to do about it, where that is known.
+    pub fn hint_some(&mut self, hint: Option<impl Into<String>>) -> &mut Self {
         self.hint = hint.map(Into::into);
         self
     }
 
     /// Marks it as something that leaves the file usable: a warning.
-    pub(crate) fn harmless(&mut self) -> &mut Self {
+    pub fn harmless(&mut self) -> &mut Self {
         self.harmless = true;
         self
     }
@@ -323,7 +325,7 @@ const MAX_FAULTS: usize = 100;
 
 /// Everything wrong with a file.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
+pub struct Faults {
     kept: Vec<Fault>,
     /// How many were left out.
     more: usize,
@@ -331,12 +333,12 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Adds a fault of the document as a whole.
-    pub(crate) fn add(&mut self, offset: usize, reason: Reason) -> &mut Fault {
+    pub fn add(&mut self, offset: usize, reason: Reason) -> &mut Fault {
         self.add_at(offset, String::new(), reason)
     }
 
     /// Adds a fault of a part of the document.
-    pub(crate) fn add_at(&mut self, offset: usize, field: String, reason: Reason) -> &mut Fault {
+    pub fn add_at(&mut self, offset: usize, field: String, reason: Reason) -> &mut Fault {
         if self.kept.len() == MAX_FAULTS {
             self.kept.pop();
             self.more += 1;
@@ -353,17 +355,20 @@ impl Faults {
     }
 
     /// Whether there are none.
-    pub(crate) const fn is_empty(&self) -> bool {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
     /// Whether nothing makes the file unusable.
-    pub(crate) fn usable(&self) -> bool {
+    #[must_use]
+    pub fn usable(&self) -> bool {
         self.kept.iter().all(|fault| fault.harmless)
     }
 
     /// The errors and the warnings, each in the order of the file.
-    pub(crate) fn within(mut self, source: &Source) -> (Vec<FileError>, Vec<FileError>) {
+    #[must_use]
+    pub fn within(mut self, source: &Source) -> (Vec<FileError>, Vec<FileError>) {
         self.kept.sort_by_key(|fault| fault.offset);
         let (warnings, errors): (Vec<_>, Vec<_>) = self.kept.into_iter().partition(|fault| fault.harmless);
         let place = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.within(source)).collect();
@@ -379,7 +384,8 @@ impl Faults {
 }
 
 /// `did you mean NAME?`, if one of `names` is like `name`.
-pub(crate) fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let close = |known: &&str| {
         let shorter = name.len().min(known.len());
         edits(name, known) <= (1 + shorter / 4).min(shorter.saturating_sub(1))

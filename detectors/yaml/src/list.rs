@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::document::item::Item;
 use crate::error::{Faults, Reason};
-use crate::schema::item::Item;
 
 /// A list of texts. The expressions of the detectors in its directory know it by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]

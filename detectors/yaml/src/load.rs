@@ -19,13 +19,13 @@ use crate::cel::Environment;
 use crate::compile::{Compiler, known_fields};
 use crate::detector::{Origin, YamlDetector};
 use crate::document::Node;
+use crate::document::item::Item;
 use crate::error::{Faults, FileError, Reason};
 use crate::list::{StringList, string_list};
-use crate::schema::item::Item;
 use crate::schema::{self, Draft, Places};
 use crate::source::Source;
 pub use files::MAX_FILE_SIZE;
-pub(crate) use files::read as read_file;
+pub use files::read as read_file;
 
 /// What was read, and everything that was wrong with it.
 #[derive(Clone, Debug, Default)]

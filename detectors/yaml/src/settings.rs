@@ -20,10 +20,10 @@ use std::sync::Arc;
 use detectors_api::detector::DetectorConfig;
 use serde_json::{Map, Number, Value};
 
+use crate::document::item::{Item, Mapping};
 use crate::document::{Kind, Node, Scalar, Style};
 use crate::error::{Fault, Faults, FileError, Reason, did_you_mean};
 use crate::load::read_file;
-use crate::schema::item::{Item, Mapping};
 use crate::source::{Position, Source};
 
 /// A settings file.

@@ -4,6 +4,7 @@
 //! nesting by [`MAX_DEPTH`], and what aliases blow up by [`MAX_EXPANSION`].
 
 mod build;
+pub mod item;
 mod locate;
 
 use std::ops::Range;
@@ -100,7 +101,8 @@ pub enum Style {
 
 impl Node {
     /// The first document of `text`. `None`, and a fault, if it cannot be read or is empty.
-    pub(crate) fn parse(text: &str, faults: &mut Faults) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str, faults: &mut Faults) -> Option<Self> {
         build::Builder::new(text, faults).document()
     }
 

@@ -63,7 +63,10 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 /// Reads a file, through links. Pipes and devices are refused: reading them may never end.
-pub(crate) fn read(path: &Path) -> Result<Source, Reason> {
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read(path: &Path) -> Result<Source, Reason> {
     // Before opening: a pipe that nobody writes to would block.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Reason::NotAFile);

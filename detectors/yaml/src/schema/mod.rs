@@ -4,7 +4,6 @@
 //! events that a detector asks for exist, and whether its filters suit them, is known when it is registered with others;
 //! [`Places`] tells where in the file such a refusal belongs.
 
-pub(crate) mod item;
 mod places;
 mod produced;
 mod requirements;
@@ -18,8 +17,8 @@ use detectors_api::definition::{AutoPopulate, DetectorDefinition};
 
 pub use places::Places;
 
+use crate::document::item::{Item, Mapping};
 use crate::error::{Faults, Reason, did_you_mean};
-use item::{Item, Mapping};
 
 /// What a detector file says, its expressions not yet read.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::item::Item;
 use crate::document::Node;
+use crate::document::item::Item;
 
 /// Where in its file the parts of a definition stand, by the names that registration gives them: `id`, `produced event`,
 /// `events`, `event NAME`, `store NAME`, `enrichment NAME`, `architectures`.

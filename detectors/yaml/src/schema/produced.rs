@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use detectors_api::catalogue::Version;
 use detectors_api::definition::{ProducedEvent, ProducedField};
 
-use super::item::Item;
 use super::places::Places;
 use super::values::{field_type, version};
+use crate::document::item::Item;
 use crate::error::Faults;
 
 /// The produced event. `None` if it has no name.

@@ -6,10 +6,10 @@ use detectors_api::definition::{
     DetectorDefinition, EnrichmentRequirement, EventRequirement, StoreRequirement,
 };
 
-use super::item::Item;
 use super::places::Places;
 use super::values::{RECORDED, architecture, dependency, enrichment, versions};
 use crate::document::Kind;
+use crate::document::item::Item;
 use crate::error::{Faults, Reason};
 
 const KEYS: [&str; 6] = [

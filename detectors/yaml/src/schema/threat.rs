@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use detectors_api::definition::Threat;
 
-use super::item::Item;
 use super::values::severity;
+use crate::document::item::Item;
 use crate::error::Faults;
 
 /// The threat. `None` if its severity cannot be read.

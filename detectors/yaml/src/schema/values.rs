@@ -4,7 +4,7 @@ use detectors_api::catalogue::{FieldType, Version};
 use detectors_api::definition::Dependency;
 use detectors_api::proto::Severity;
 
-use super::item::{Item, Mapping};
+use crate::document::item::{Item, Mapping};
 use crate::error::{Faults, Reason};
 
 /// Types of fields: by the names of Tracee's own YAML detectors, by those of its Go interface, and by the event model's.

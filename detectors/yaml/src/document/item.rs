@@ -5,26 +5,30 @@ use crate::error::{Fault, Faults, Reason, did_you_mean};
 
 /// A part of a document and its path in it, such as `requirements.events[1].name`.
 #[derive(Clone, Debug)]
-pub(crate) struct Item<'d> {
-    pub(crate) node: &'d Node,
-    pub(crate) path: String,
+pub struct Item<'d> {
+    /// The part.
+    pub node: &'d Node,
+    /// Its path; empty for the document as a whole.
+    pub path: String,
 }
 
 impl<'d> Item<'d> {
     /// The document as a whole.
-    pub(crate) const fn root(node: &'d Node) -> Self {
+    #[must_use]
+    pub const fn root(node: &'d Node) -> Self {
         Self {
             node,
             path: String::new(),
         }
     }
 
-    pub(crate) fn report<'f>(&self, faults: &'f mut Faults, reason: Reason) -> &'f mut Fault {
+    /// Writes down that something is wrong with this part.
+    pub fn report<'f>(&self, faults: &'f mut Faults, reason: Reason) -> &'f mut Fault {
         faults.add_at(self.node.span.start, self.path.clone(), reason)
     }
 
     /// As a text that is not empty.
-    pub(crate) fn text(&self, faults: &mut Faults) -> Option<&'d str> {
+    pub fn text(&self, faults: &mut Faults) -> Option<&'d str> {
         let text = self.any_text(faults)?;
         if text.trim().is_empty() {
             self.report(faults, Reason::Empty);
@@ -34,7 +38,7 @@ impl<'d> Item<'d> {
     }
 
     /// As a text.
-    pub(crate) fn any_text(&self, faults: &mut Faults) -> Option<&'d str> {
+    pub fn any_text(&self, faults: &mut Faults) -> Option<&'d str> {
         match &self.node.kind {
             Kind::Scalar(scalar) if scalar.is_null() => self.report(faults, Reason::Empty),
             Kind::Scalar(scalar) => return Some(&scalar.value),
@@ -44,7 +48,7 @@ impl<'d> Item<'d> {
     }
 
     /// As a truth value.
-    pub(crate) fn flag(&self, faults: &mut Faults) -> Option<bool> {
+    pub fn flag(&self, faults: &mut Faults) -> Option<bool> {
         let value = self.text(faults)?;
         match value.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" => Some(true),
@@ -64,8 +68,20 @@ impl<'d> Item<'d> {
         }
     }
 
+    /// As a whole number that is not negative, in decimal.
+    pub fn count(&self, faults: &mut Faults) -> Option<u64> {
+        let value = self.text(faults)?;
+        let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+        let count = value.parse().ok().filter(|_| digits);
+        if count.is_none() {
+            let (what, value) = ("whole number", value.to_owned());
+            self.report(faults, Reason::Malformed { what, value });
+        }
+        count
+    }
+
     /// As one of `choices`, by name in any case.
-    pub(crate) fn choice<T: Copy>(
+    pub fn choice<T: Copy>(
         &self,
         what: &'static str,
         choices: &[(&str, T)],
@@ -85,7 +101,7 @@ impl<'d> Item<'d> {
     }
 
     /// The items of a list. None of them is null.
-    pub(crate) fn items(&self, faults: &mut Faults) -> Vec<Self> {
+    pub fn items(&self, faults: &mut Faults) -> Vec<Self> {
         let Kind::List(nodes) = &self.node.kind else {
             self.unexpected("a list", faults);
             return Vec::new();
@@ -106,7 +122,7 @@ impl<'d> Item<'d> {
     }
 
     /// The texts of a list.
-    pub(crate) fn texts(&self, faults: &mut Faults) -> Vec<(Self, &'d str)> {
+    pub fn texts(&self, faults: &mut Faults) -> Vec<(Self, &'d str)> {
         let items = self.items(faults);
         items
             .into_iter()
@@ -118,7 +134,7 @@ impl<'d> Item<'d> {
     }
 
     /// A mapping that may have these keys. Others are reported.
-    pub(crate) fn mapping(&self, keys: &[&str], faults: &mut Faults) -> Option<Mapping<'d>> {
+    pub fn mapping(&self, keys: &[&str], faults: &mut Faults) -> Option<Mapping<'d>> {
         let mapping = self.any_mapping(faults)?;
         for entry in mapping
             .entries
@@ -140,7 +156,7 @@ impl<'d> Item<'d> {
     }
 
     /// A mapping with any keys.
-    pub(crate) fn any_mapping(&self, faults: &mut Faults) -> Option<Mapping<'d>> {
+    pub fn any_mapping(&self, faults: &mut Faults) -> Option<Mapping<'d>> {
         let Kind::Mapping(entries) = &self.node.kind else {
             self.unexpected("a mapping", faults);
             return None;
@@ -168,9 +184,11 @@ impl<'d> Item<'d> {
 
 /// A mapping and its path in the document.
 #[derive(Clone, Debug)]
-pub(crate) struct Mapping<'d> {
-    pub(crate) item: Item<'d>,
-    pub(crate) entries: &'d [Entry],
+pub struct Mapping<'d> {
+    /// The part of the document that it is.
+    pub item: Item<'d>,
+    /// Its keys and values, in the order of the file.
+    pub entries: &'d [Entry],
 }
 
 impl<'d> Mapping<'d> {
@@ -182,7 +200,9 @@ impl<'d> Mapping<'d> {
         }
     }
 
-    pub(crate) fn item_of(&self, entry: &'d Entry) -> Item<'d> {
+    /// The value of an entry of this mapping.
+    #[must_use]
+    pub fn item_of(&self, entry: &'d Entry) -> Item<'d> {
         Item {
             node: &entry.value,
             path: self.path_of(&entry.key),
@@ -190,13 +210,14 @@ impl<'d> Mapping<'d> {
     }
 
     /// The value of `key`, if it is there and not null.
-    pub(crate) fn get(&self, key: &str) -> Option<Item<'d>> {
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Item<'d>> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         (!is_null(&entry.value)).then(|| self.item_of(entry))
     }
 
     /// The value of `key`. Reported if it is missing or null.
-    pub(crate) fn require(&self, key: &'static str, faults: &mut Faults) -> Option<Item<'d>> {
+    pub fn require(&self, key: &'static str, faults: &mut Faults) -> Option<Item<'d>> {
         let item = self.get(key);
         if item.is_none() {
             self.item.report(faults, Reason::Missing { key });
@@ -205,17 +226,17 @@ impl<'d> Mapping<'d> {
     }
 
     /// The items of the list at `key`, if it is there.
-    pub(crate) fn items(&self, key: &str, faults: &mut Faults) -> Vec<Item<'d>> {
+    pub fn items(&self, key: &str, faults: &mut Faults) -> Vec<Item<'d>> {
         self.get(key).map(|item| item.items(faults)).unwrap_or_default()
     }
 
     /// The texts of the list at `key`, if it is there.
-    pub(crate) fn texts(&self, key: &str, faults: &mut Faults) -> Vec<(Item<'d>, &'d str)> {
+    pub fn texts(&self, key: &str, faults: &mut Faults) -> Vec<(Item<'d>, &'d str)> {
         self.get(key).map(|item| item.texts(faults)).unwrap_or_default()
     }
 
     /// The text at `key`, if it is there; empty otherwise.
-    pub(crate) fn text_or_empty(&self, key: &str, faults: &mut Faults) -> &'d str {
+    pub fn text_or_empty(&self, key: &str, faults: &mut Faults) -> &'d str {
         self.get(key)
             .and_then(|item| item.any_text(faults))
             .unwrap_or_default()
