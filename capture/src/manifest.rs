@@ -82,19 +82,18 @@ pub struct Header {
 }
 
 impl Header {
-    /// What is fixed for the stores of the recording, but for what its events tell.
-    pub(crate) fn store_settings(&self) -> Settings {
+    /// What is fixed for the stores of a recording that has events of these types.
+    #[must_use]
+    pub fn store_settings<'a>(&self, event_types: impl IntoIterator<Item = &'a str>) -> Settings {
+        let is_dns = |event: &str| event.starts_with("net_packet_dns");
         let watched = |report: &serde_json::Value| {
-            report["status"] == "hooked"
-                && report["event"]
-                    .as_str()
-                    .is_some_and(|event| event.starts_with("net_packet_dns"))
+            report["status"] == "hooked" && report["event"].as_str().is_some_and(is_dns)
         };
         let plan = self.sensor_plan.as_ref().and_then(|plan| plan.as_array());
         Settings {
             retention_ns: self.stores_retention_ns,
             architecture: self.host.architecture.clone(),
-            dns: plan.into_iter().flatten().any(watched),
+            dns: plan.into_iter().flatten().any(watched) || event_types.into_iter().any(is_dns),
         }
     }
 }

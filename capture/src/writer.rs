@@ -110,7 +110,7 @@ impl CaptureWriter {
         if header.capture_id.is_empty() {
             header.capture_id = random_id()?;
         }
-        let keeper = Keeper::new(header.store_settings());
+        let keeper = Keeper::new(header.store_settings([]));
         let manifest = Manifest::new(header);
         manifest.write(&directory)?;
         let segment = OpenSegment::begin(&directory, 0, options.journal)?;

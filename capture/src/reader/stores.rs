@@ -88,11 +88,7 @@ impl CaptureReader {
     /// # Errors
     /// As [`stores`](Self::stores).
     pub fn stores_with(&self, seq: u64, more: Vec<Input>) -> Result<Stores, Error> {
-        let mut settings = self.manifest().header.store_settings();
-        settings.dns |= self
-            .event_types()
-            .iter()
-            .any(|event| event.starts_with("net_packet_dns"));
+        let settings = self.manifest().header.store_settings(self.event_types());
         let mut inputs = Vec::new();
         for store in self.input_stores() {
             inputs.extend(self.inputs(&store)?);
