@@ -8,6 +8,7 @@ use std::mem::{offset_of, size_of};
 mod fields;
 mod packet;
 
+pub(crate) use fields::form;
 pub use fields::{Credentials, Event, RawValue};
 pub use packet::{Packet, PacketEvent};
 

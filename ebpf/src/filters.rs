@@ -8,7 +8,7 @@ use aya::maps::{Array, HashMap, MapData};
 use aya::{Ebpf, EbpfLoader};
 use detectors_api::catalogue::catalogue;
 
-use crate::sensor::{Error, map, map_error};
+use crate::error::{Error, map, map_error};
 
 /// Values of which one must match, and values none of which may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use aya::{Ebpf, Pod};
 use detectors_api::catalogue::catalogue;
 
 use crate::abi::{Event, RawValue};
-use crate::sensor::Error;
+use crate::error::Error;
 use crate::symbols::{self, Layout};
 use crate::syscalls;
 use crate::tasks::run_loaded_iterator;

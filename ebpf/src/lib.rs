@@ -17,9 +17,11 @@
 
 pub mod abi;
 pub mod clock;
+mod error;
 pub mod filters;
 mod integrity;
 pub mod kernel;
+mod loader;
 pub mod order;
 pub mod plan;
 mod sensor;
@@ -27,6 +29,7 @@ pub mod symbols;
 pub mod syscalls;
 pub mod tasks;
 
+pub use error::Error;
 pub use sensor::{
-    Config, Counters, Drained, Error, EventReport, ProgramCost, Scope, Sensor, Status, probe, verdicts,
+    Config, Counters, Drained, EventReport, ProgramCost, Scope, Sensor, Status, probe, verdicts,
 };

@@ -1,36 +1,28 @@
-//! Loading the programs and reading what they write.
+//! The sensor: what it is told, what it says it can see, and reading what its programs write.
 
 use std::array;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::{
-    CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, FEntry, FExit, Iter, KProbe, ProgramError,
-    RawTracePoint,
-};
-use aya::{Btf, Ebpf, EbpfLoader, VerifierLogLevel};
-use detectors_api::catalogue::catalogue;
+use aya::{Btf, Ebpf};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use crate::abi::{Event, LANES, PacketEvent, ParseError, Record, parse};
+use crate::abi::{Event, LANES, Record, parse};
 use crate::clock::boot_ns;
-use crate::filters::{Compiled, Filters};
+use crate::error::{Error, map, map_error};
+use crate::filters::Filters;
 use crate::integrity::Integrity;
-use crate::kernel::{Capability, Facts, facts, unified_hierarchy};
-use crate::plan::{self, Attach, Chosen, EventPlan, Hook, Kind, Program};
+use crate::kernel::{Capability, Facts, facts};
+use crate::loader::{Loader, MIN_RING, load_object};
+use crate::plan::{self, Chosen, EventPlan, Kind, Program};
 use crate::symbols::Layout;
 use crate::syscalls::{CallPlan, CallPlans};
-use crate::tasks::{Task, read_iterator, run_iterator};
+use crate::tasks::{Task, read_iterator};
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
-
-/// The ring buffer has to be a power of two of at least this many bytes.
-const MIN_RING: u32 = 4096;
 /// Records taken from the ring at once, so that a busy machine cannot keep the reader from its other work.
 const DRAIN_MOST: usize = 65_536;
 
@@ -90,63 +82,6 @@ impl Default for Config {
             verifier_log: false,
         }
     }
-}
-
-/// Why the sensor cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The programs read the registers of another machine.
-    #[error(
-        "the live sensor supports x86_64 kernels, this one is {0}; import events recorded by another sensor instead"
-    )]
-    Machine(String),
-    /// Privileges are missing.
-    #[error(
-        "recording needs {}; run it as root, or give them to the binary: setcap {}+ep $(command -v tracee-cap)",
-        names(.0, ", "), names(.0, ",").to_lowercase()
-    )]
-    Capabilities(Vec<Capability>),
-    /// The kernel does not describe its types.
-    #[error(
-        "this kernel has no /sys/kernel/btf/vmlinux, which the sensor needs: it must be built with CONFIG_DEBUG_INFO_BTF: {0}"
-    )]
-    Btf(String),
-    /// The object was refused.
-    #[error("the kernel refuses the sensor's maps: {0}")]
-    Object(String),
-    /// An event that the sensor cannot give.
-    #[error("the live sensor has no event called {0}: tracee-cap doctor lists those that it has")]
-    UnknownEvent(String),
-    /// A required event cannot be had on this kernel.
-    #[error("{event} cannot be recorded on this kernel: {}", .refused.join("; "))]
-    Unavailable {
-        /// The event.
-        event: &'static str,
-        /// The hooks that were tried, and what the kernel said.
-        refused: Vec<String>,
-    },
-    /// A part of the object is missing: the build is broken.
-    #[error("the sensor's object has no {0}")]
-    Missing(&'static str),
-    /// A map could not be used.
-    #[error("the sensor's {map} map: {reason}")]
-    Map {
-        /// Its name.
-        map: &'static str,
-        /// What the kernel says.
-        reason: String,
-    },
-    /// Waiting for records failed.
-    #[error("waiting for the ring buffer: {0}")]
-    Wait(#[from] nix::Error),
-    /// A record is no record.
-    #[error(transparent)]
-    Record(#[from] ParseError),
-}
-
-fn names(capabilities: &[Capability], separator: &str) -> String {
-    let names: Vec<_> = capabilities.iter().map(|capability| capability.name()).collect();
-    names.join(separator)
 }
 
 /// How an event is got on this kernel.
@@ -255,15 +190,7 @@ impl Sensor {
         let mut i386: Array<_, CallPlan> = map(ebpf.take_map("i386_calls"), "i386_calls")?;
 
         let started = boot_ns();
-        let mut loader = Loader {
-            ebpf: &mut ebpf,
-            btf: &btf,
-            best: config.best,
-            hierarchy: unified_hierarchy(),
-            layout: &layout,
-            attached: BTreeMap::new(),
-            calls: CallPlans::new(),
-        };
+        let mut loader = Loader::new(&mut ebpf, &btf, config.best, &layout);
         let reports: Vec<_> = plans.iter().map(|plan| loader.event(plan)).collect();
         if let Some(missing) = reports.iter().find(|report| {
             report.status == Status::Unavailable && config.required.iter().any(|event| event == report.event)
@@ -277,7 +204,7 @@ impl Sensor {
             .iter()
             .filter(|report| report.status != Status::Unavailable);
         let integrity = Integrity::new(&layout, &given.map(|report| report.event).collect());
-        let calls = loader.calls;
+        let calls = loader.into_calls();
         for (name, map, table) in [
             ("native_calls", &mut native, &calls.native),
             ("i386_calls", &mut i386, &calls.i386),
@@ -445,15 +372,7 @@ pub fn verdicts(config: &Config, programs: &[Program]) -> Result<Vec<Result<(), 
     let nowhere = Layout::default();
     let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
     let mut ebpf = load_object(config, &plans, &config.filters.compile(), &facts, &nowhere, &btf)?;
-    let mut loader = Loader {
-        ebpf: &mut ebpf,
-        btf: &btf,
-        best: config.best,
-        hierarchy: unified_hierarchy(),
-        layout: &nowhere,
-        attached: BTreeMap::new(),
-        calls: CallPlans::new(),
-    };
+    let mut loader = Loader::new(&mut ebpf, &btf, config.best, &nowhere);
     Ok(programs.iter().map(|program| loader.attach(program)).collect())
 }
 
@@ -496,222 +415,4 @@ fn layout(config: &Config, plans: &[EventPlan]) -> Layout {
         layout.text = Some(text.clone());
     }
     layout
-}
-
-/// Size of the programs' table of events that are wanted: the internal ids of the kernel's events are below.
-const WANTED: usize = 1024;
-
-fn load_object(
-    config: &Config,
-    plans: &[EventPlan],
-    filters: &Compiled,
-    facts: &Facts,
-    layout: &Layout,
-    btf: &Btf,
-) -> Result<Ebpf, Error> {
-    let mut wanted = [0_u8; WANTED];
-    let ids = plans
-        .iter()
-        .filter_map(|plan| Some(catalogue().get(plan.event)?.internal_id_amd64.unsigned_abs() as usize));
-    for id in ids {
-        if let Some(place) = wanted.get_mut(id) {
-            *place = 1;
-        }
-    }
-    let packets = PacketEvent::ALL
-        .into_iter()
-        .filter(|event| plans.iter().any(|plan| plan.event == event.name()));
-    let packets_wanted = packets.fold(0, |bits, event| bits | event.bit());
-    let ring_bytes = config
-        .ring_bytes
-        .max(MIN_RING)
-        .checked_next_power_of_two()
-        .unwrap_or(1 << 31);
-    let self_tgid = std::process::id();
-    let scoped = u32::from(config.scope != Scope::Machine);
-    let with_env = u32::from(config.environment);
-    let cgroup_v1 = u32::from(!facts.cgroup_v2);
-    // A small ring is full before the usual number of bytes is queued.
-    let wake_bytes = u64::from(ring_bytes / 4).min(65_536);
-    let text = layout.text.clone().unwrap_or_default();
-    let mut loader = EbpfLoader::new();
-    filters.set(&mut loader);
-    loader
-        .btf(Some(btf))
-        .verifier_log_level(if config.verifier_log {
-            VerifierLogLevel::DEBUG
-        } else {
-            VerifierLogLevel::DISABLE
-        })
-        .map_max_entries("ring", ring_bytes)
-        .override_global("self_tgid", &self_tgid, true)
-        .override_global("scoped", &scoped, true)
-        .override_global("with_env", &with_env, true)
-        .override_global("cgroup_v1", &cgroup_v1, true)
-        .override_global("wake_bytes", &wake_bytes, true)
-        .override_global("kernel_text_start", &text.start, true)
-        .override_global("kernel_text_end", &text.end, true)
-        .override_global("wanted", &wanted[..], true)
-        .override_global("packets_wanted", &packets_wanted, true)
-        .load(OBJECT)
-        .map_err(|error| Error::Object(with_causes(&error)))
-}
-
-pub(crate) fn map<M, T: TryFrom<M>>(found: Option<M>, name: &'static str) -> Result<T, Error>
-where
-    T::Error: std::fmt::Display,
-{
-    let found = found.ok_or(Error::Missing(name))?;
-    T::try_from(found).map_err(|error| map_error(name, &error))
-}
-
-pub(crate) fn map_error(map: &'static str, error: &dyn std::fmt::Display) -> Error {
-    Error::Map {
-        map,
-        reason: error.to_string(),
-    }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Many errors already say what caused them.
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    // The verifier's log is switched off.
-    match text.strip_suffix(". Verifier output: ") {
-        Some(text) => text.to_owned(),
-        None => text,
-    }
-}
-
-/// Tries hooks, each program once.
-struct Loader<'a> {
-    ebpf: &'a mut Ebpf,
-    btf: &'a Btf,
-    best: Kind,
-    /// The root of the cgroup v2 hierarchy, or why there is none.
-    hierarchy: Result<File, String>,
-    layout: &'a Layout,
-    /// Programs that have been tried.
-    attached: BTreeMap<&'static str, Result<(), String>>,
-    /// What the programs at the entry and the return of system calls are to do.
-    calls: CallPlans,
-}
-
-impl Loader<'_> {
-    fn event(&mut self, plan: &EventPlan) -> EventReport {
-        if let Some(reason) = self.layout.lacks(plan.event) {
-            return EventReport {
-                event: plan.event,
-                status: Status::Unavailable,
-                refused: vec![reason],
-            };
-        }
-        let mut refused = Vec::new();
-        let best = self.best;
-        for hook in plan.hooks.iter().filter(|hook| hook.within(best)) {
-            match self.hook(hook) {
-                Ok(()) => {
-                    match hook.derived {
-                        Some(derived) => self.calls.derive(derived.bit, derived.calls),
-                        None => self.calls.report(plan.event),
-                    }
-                    return EventReport {
-                        event: plan.event,
-                        status: Status::Hooked {
-                            hook: hook.describe(),
-                            loses: hook.loses.iter().map(ToString::to_string).collect(),
-                        },
-                        refused,
-                    };
-                }
-                Err(reason) => refused.push(reason),
-            }
-        }
-        EventReport {
-            event: plan.event,
-            status: Status::Unavailable,
-            refused,
-        }
-    }
-
-    /// Attaches the programs of a hook that are not attached yet. Those that were attached before one is refused stay: on their
-    /// own they report nothing, which is why the reporting program comes last in the plan.
-    fn hook(&mut self, hook: &Hook) -> Result<(), String> {
-        for program in hook.programs {
-            let result = match self.attached.get(program.name) {
-                Some(result) => result.clone(),
-                None => {
-                    let result = self.attach(program);
-                    self.attached.insert(program.name, result.clone());
-                    result
-                }
-            };
-            result.map_err(|reason| format!("{}: {reason}", program.attach.describe()))?;
-        }
-        Ok(())
-    }
-
-    fn attach(&mut self, program: &Program) -> Result<(), String> {
-        let found = self
-            .ebpf
-            .program_mut(program.name)
-            .ok_or_else(|| format!("the object has no program {}", program.name))?;
-        let hierarchy = self.hierarchy.as_ref().map_err(String::clone);
-        let attached = match program.attach {
-            Attach::RawTracepoint(tracepoint) => <&mut RawTracePoint>::try_from(found)
-                .and_then(|found| found.load().and_then(|()| found.attach(tracepoint)).map(drop)),
-            Attach::Fentry(function) => <&mut FEntry>::try_from(found).and_then(|found| {
-                found
-                    .load(function, self.btf)
-                    .and_then(|()| found.attach())
-                    .map(drop)
-            }),
-            Attach::Fexit(function) => <&mut FExit>::try_from(found).and_then(|found| {
-                found
-                    .load(function, self.btf)
-                    .and_then(|()| found.attach())
-                    .map(drop)
-            }),
-            // It is attached each time the reader asks.
-            Attach::TaskIterator => {
-                <&mut Iter>::try_from(found).and_then(|found| found.load("task", self.btf))
-            }
-            // Which of both it is, the object says.
-            Attach::Kprobe(function) | Attach::Kretprobe(function) => <&mut KProbe>::try_from(found)
-                .and_then(|found| found.load().and_then(|()| found.attach(function, 0)).map(drop)),
-            Attach::Ingress => attach_to_packets(found, hierarchy?, CgroupSkbAttachType::Ingress),
-            Attach::Egress => attach_to_packets(found, hierarchy?, CgroupSkbAttachType::Egress),
-            Attach::SocketMade => {
-                let hierarchy = hierarchy?;
-                <&mut CgroupSock>::try_from(found).and_then(|found| {
-                    found.load()?;
-                    found.attach(hierarchy, CgroupAttachMode::Single).map(drop)
-                })
-            }
-            Attach::OpenFiles => return run_iterator(found, "task_file", self.btf).map(drop),
-        };
-        attached.map_err(|error| with_causes(&error))
-    }
-}
-
-/// Attached through a link, a program leaves room for others, whatever the mode.
-fn attach_to_packets(
-    program: &mut aya::programs::Program,
-    hierarchy: &File,
-    direction: CgroupSkbAttachType,
-) -> Result<(), ProgramError> {
-    let program = <&mut CgroupSkb>::try_from(program)?;
-    program.load()?;
-    program
-        .attach(hierarchy, direction, CgroupAttachMode::Single)
-        .map(drop)
 }

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use detectors_api::catalogue::{EventClass, EventDefinition, FieldType, catalogue};
 
+use crate::abi::form;
+
 /// What a number without a known name is called.
 pub const UNDEFINED: &str = "Undefined";
 
@@ -125,16 +127,16 @@ impl CallPlan {
         for (index, place) in self.form.iter_mut().enumerate() {
             *place = match types.get(index) {
                 None => 0,
-                Some(Some(FieldType::String)) => 2,
-                Some(Some(FieldType::StringArray)) => 5,
+                Some(Some(FieldType::String)) => form::TEXT,
+                Some(Some(FieldType::StringArray)) => form::STRINGS,
                 // The length is the next argument, or behind it.
                 Some(Some(FieldType::SockAddr)) => match types.get(index + 1) {
-                    Some(Some(FieldType::Pointer)) => 12,
-                    _ => 6,
+                    Some(Some(FieldType::Pointer)) => form::ADDRESS_OUT,
+                    _ => form::ADDRESS,
                 },
-                Some(Some(FieldType::Timespec)) => 10,
-                Some(Some(FieldType::Int32Array)) => 11,
-                Some(_) => 1,
+                Some(Some(FieldType::Timespec)) => form::TIME,
+                Some(Some(FieldType::Int32Array)) => form::PAIR,
+                Some(_) => form::NUMBER,
             };
         }
     }

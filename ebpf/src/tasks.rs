@@ -9,7 +9,7 @@ use aya::programs::{Iter, Program};
 use aya::{Btf, Ebpf};
 
 use crate::abi::{Body, parse};
-use crate::sensor::{Error, with_causes};
+use crate::error::{Error, with_causes};
 
 /// A live task.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -340,3 +340,86 @@ fn filters_keep_the_rest_out_of_the_ring_buffer() {
         assert_eq!(opened(filters, &directory), Some(expected), "{what}");
     }
 }
+
+/// Names of control groups, whether the reader takes them for those of containers, and whether the kernel is sure of it.
+fn names() -> [(String, bool, bool); 6] {
+    let id = "0123456789abcdef".repeat(4);
+    [
+        ("tracee-cap-test".to_owned(), false, false),
+        (id.clone(), true, true),
+        (format!("docker-{id}.scope"), true, true),
+        // Anything long enough behind a prefix is an id, and Garden has ids of its own.
+        ("docker-not-an-id-but-long-enough".to_owned(), true, false),
+        ("0a1b2c3d-1111-2222-3333-4444".to_owned(), true, false),
+        // A monitor is in no container.
+        (format!("libpod-conmon-{id}.scope"), false, false),
+    ]
+}
+
+/// The control groups of [`names`] whose tasks are seen with the filter.
+fn seen_in(in_container: bool, root: &str) -> Option<Vec<String>> {
+    let names = names().map(|(name, ..)| name);
+    let place = format!("{root}/tracee-cap-{}", std::process::id());
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().canonicalize().expect("a path");
+    let mut sensor = load(&Config {
+        events: vec!["security_file_open".to_owned()],
+        filters: Filters {
+            in_container: Some(in_container),
+            ..Filters::default()
+        },
+        ..Config::default()
+    })?;
+    let mut seen = Vec::new();
+    for name in &names {
+        // A new group of CPUs has none to begin with.
+        let script = "for group in $1 $1/$2; do mkdir -p $group; for what in cpus mems; do \
+                      if [ -e $4/cpuset.$what ]; then cat $4/cpuset.$what > $group/cpuset.$what; fi; done; done; \
+                      echo $$ > $1/$2/cgroup.procs && cat $3 && echo $$ > $4/cgroup.procs && rmdir $1/$2";
+        let status = Command::new("/bin/sh")
+            .args(["-c", script, "sh", &place, name])
+            .args([path.as_os_str(), root.as_ref()])
+            .status()
+            .expect("sh runs");
+        assert!(status.success(), "{name}");
+    }
+    std::fs::remove_dir(place).expect("it is empty");
+    let mut now: &str = "";
+    for record in &stop(&mut sensor) {
+        match &record.body {
+            Body::CgroupMkdir(cgroup) => {
+                let made = cgroup.path.rsplit('/').next().unwrap_or_default();
+                now = names
+                    .iter()
+                    .find(|name| *name == made)
+                    .map_or(now, String::as_str);
+            }
+            Body::Open(open) if std::path::Path::new(&open.path) == path => seen.push(now.to_owned()),
+            _ => {}
+        }
+    }
+    Some(seen)
+}
+
+#[test]
+fn filters_by_container_let_pass_what_the_reader_keeps() {
+    // The hierarchy that tells the containers of a machine.
+    let root = if ebpf::kernel::cgroup_v2() {
+        unified_hierarchy()
+    } else {
+        Some("/sys/fs/cgroup/cpuset".to_owned())
+    };
+    let Some(root) = root.filter(|root| std::path::Path::new(root).is_dir()) else {
+        return skip("no hierarchy of control groups is mounted");
+    };
+    let (Some(inside), Some(outside)) = (seen_in(true, &root), seen_in(false, &root)) else {
+        return;
+    };
+    for (name, container, sure) in names() {
+        let short = name.len() < 28;
+        assert_eq!(inside.contains(&name), !short, "{name} with containers");
+        assert_eq!(outside.contains(&name), !sure, "{name} without containers");
+        assert!(inside.contains(&name) || !container, "{name}");
+        assert!(outside.contains(&name) || container, "{name}");
+    }
+}

@@ -3,7 +3,7 @@
 //! What can be said by lists of values is handed to the kernel as well, so that the rest costs no room in the ring buffer. The kernel
 //! lets pass at least what is kept; every event that comes is looked at here once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use capture::live::{Config, Keep};
@@ -11,6 +11,7 @@ use detectors_api::catalogue::catalogue;
 use detectors_api::event::{BatchBuilder, RecordedEvent};
 use detectors_engine::filter::{FieldInfo, Filter};
 use ebpf::filters::{Filters, PathFilter, Values};
+use ebpf::plan::{self, Chosen};
 
 use crate::exit::Failure;
 
@@ -63,6 +64,11 @@ impl Sieve {
                         "--data {filter}: begin with the event: EVENT.FIELD=VALUE"
                     ))
                 })?;
+            if plan::find(event).is_some_and(|plan| plan.chosen == Chosen::Always) {
+                return Err(Failure::usage(format!(
+                    "--data: all of `{event}` is recorded: stores are made of it"
+                )));
+            }
             if !events.iter().any(|selected| selected == event) {
                 return Err(Failure::usage(format!(
                     "--data: `{event}` is not among the events that are recorded and can be filtered; --events selects them"
@@ -101,39 +107,31 @@ impl Sieve {
     fn in_kernel(&self, data: &BTreeMap<&str, Vec<String>>) -> Filters {
         let mut filters = Filters::default();
         let (mut inside, mut outside) = (false, false);
+        let (mut exact, mut inexact) = (Vec::new(), BTreeSet::new());
         for filter in &self.scope {
-            match filter.split('=').next().unwrap_or_default() {
-                "container" => inside = true,
-                "host" | "not-container" => outside = true,
-                _ => {}
-            }
-            let Some(exact) = Exact::parse(filter) else {
-                continue;
-            };
-            match exact.field {
-                "hostPid" => exact.numbers(&mut filters.host_pid),
-                "hostTid" | "hostThreadId" => exact.numbers(&mut filters.host_tid),
-                "p" | "pid" | "processId" => exact.numbers(&mut filters.pid),
-                "uid" | "userId" => exact.numbers(&mut filters.uid),
-                "comm" | "processName" => exact.texts(&mut filters.comm),
-                "cgroupId" => exact.numbers(&mut filters.cgroup),
-                "mntns" | "mountNamespace" => exact.numbers(&mut filters.mnt_ns),
-                "pidns" | "pidNamespace" => exact.numbers(&mut filters.pid_ns),
-                _ => {}
+            let name = filter.split(['=', '!', '<', '>']).next().unwrap_or_default();
+            match (KernelField::of_scope(name), Exact::parse(filter)) {
+                (Some(field), Some(values)) => exact.push((field, values)),
+                (Some(field), None) => drop(inexact.insert(field)),
+                (None, _) => match filter.as_str() {
+                    "container" | "container=started" | "container=true" | "container!=false" => inside = true,
+                    "host" | "not-container" | "container=false" | "container!=true" => outside = true,
+                    _ => {}
+                },
             }
         }
         // Values of one scope are alternatives: one that the kernel cannot look at opens it for all.
-        for filter in self.scope.iter().filter(|filter| Exact::parse(filter).is_none()) {
-            match filter.split(['=', '!', '<', '>']).next().unwrap_or_default() {
-                "hostPid" => filters.host_pid.any_of.clear(),
-                "hostTid" | "hostThreadId" => filters.host_tid.any_of.clear(),
-                "p" | "pid" | "processId" => filters.pid.any_of.clear(),
-                "uid" | "userId" => filters.uid.any_of.clear(),
-                "comm" | "processName" => filters.comm.any_of.clear(),
-                "cgroupId" => filters.cgroup.any_of.clear(),
-                "mntns" | "mountNamespace" => filters.mnt_ns.any_of.clear(),
-                "pidns" | "pidNamespace" => filters.pid_ns.any_of.clear(),
-                _ => {}
+        exact.retain(|(field, values)| !(values.equal && inexact.contains(field)));
+        for (field, values) in exact {
+            match field {
+                KernelField::HostPid => values.numbers(&mut filters.host_pid),
+                KernelField::HostTid => values.numbers(&mut filters.host_tid),
+                KernelField::Pid => values.numbers(&mut filters.pid),
+                KernelField::Uid => values.numbers(&mut filters.uid),
+                KernelField::Comm => values.texts(&mut filters.comm),
+                KernelField::Cgroup => values.numbers(&mut filters.cgroup),
+                KernelField::MountNs => values.numbers(&mut filters.mnt_ns),
+                KernelField::PidNs => values.numbers(&mut filters.pid_ns),
             }
         }
         filters.in_container = match (inside, outside) {
@@ -159,6 +157,36 @@ impl Sieve {
     }
 }
 
+/// What the kernel can compare with lists of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum KernelField {
+    HostPid,
+    HostTid,
+    Pid,
+    Uid,
+    Comm,
+    Cgroup,
+    MountNs,
+    PidNs,
+}
+
+impl KernelField {
+    /// By the names that a scope has.
+    fn of_scope(name: &str) -> Option<Self> {
+        Some(match name {
+            "hostPid" => Self::HostPid,
+            "hostTid" | "hostThreadId" => Self::HostTid,
+            "p" | "pid" | "processId" => Self::Pid,
+            "uid" | "userId" => Self::Uid,
+            "comm" | "processName" => Self::Comm,
+            "cgroupId" => Self::Cgroup,
+            "mntns" | "mountNamespace" => Self::MountNs,
+            "pidns" | "pidNamespace" => Self::PidNs,
+            _ => return None,
+        })
+    }
+}
+
 /// What every path begins with that a pattern matches: itself, if it is no pattern, else up to the last slash before the first sign.
 fn beginning(pattern: &str) -> String {
     match pattern.find(['*', '?', '\\']) {
@@ -172,7 +200,6 @@ fn beginning(pattern: &str) -> String {
 
 /// A filter by lists of values that mean themselves.
 struct Exact<'a> {
-    field: &'a str,
     equal: bool,
     values: Vec<&'a str>,
 }
@@ -180,14 +207,13 @@ struct Exact<'a> {
 impl<'a> Exact<'a> {
     fn parse(filter: &'a str) -> Option<Self> {
         let operator = filter.find(['=', '!', '<', '>'])?;
-        let (field, rest) = filter.split_at(operator);
+        let rest = &filter[operator..];
         let (equal, values) = match (rest.strip_prefix("!="), rest.strip_prefix('=')) {
             (Some(values), _) => (false, values),
             (None, Some(values)) => (true, values),
             (None, None) => return None,
         };
         (!values.contains(['*', '?', '\\'])).then(|| Self {
-            field,
             equal,
             values: values.split(',').collect(),
         })
@@ -204,10 +230,11 @@ impl<'a> Exact<'a> {
 
     fn numbers<T: TryFrom<u64>>(&self, to: &mut Values<T>) {
         self.add(to, |value| {
-            let number = match value.split_at_checked(2) {
-                Some(("0x", digits)) => u64::from_str_radix(digits, 16),
-                Some(("0o", digits)) => u64::from_str_radix(digits, 8),
-                _ => value.parse(),
+            let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
+            let number = match digits.split_at_checked(2) {
+                Some(("0x" | "0X", digits)) => u64::from_str_radix(digits, 16),
+                Some(("0o" | "0O", digits)) => u64::from_str_radix(digits, 8),
+                _ => digits.parse(),
             };
             T::try_from(number.ok()?).ok()
         });
@@ -259,7 +286,7 @@ mod tests {
 
     fn set(sieve: &Sieve) -> Result<Config, Failure> {
         let mut config = Config::new(capture::live::Recording::new("none.tcap"));
-        let events = ["security_file_open", "security_socket_connect"].map(str::to_owned);
+        let events = ["security_file_open", "security_socket_connect", "sched_process_exec"].map(str::to_owned);
         sieve.set(&mut config, &events).map(|()| config)
     }
 
@@ -295,6 +322,26 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_lets_pass_what_is_kept() {
+        let filters = |scope: &[&str]| set(&sieve(scope, &[])).expect("right filters").sensor.filters;
+        for (scope, inside) in [
+            ("container", Some(true)),
+            ("container=started", Some(true)),
+            ("container!=false", Some(true)),
+            ("container=false", Some(false)),
+            ("container!=true", Some(false)),
+            ("not-container", Some(false)),
+            ("uid=1", None),
+        ] {
+            assert_eq!(filters(&[scope]).in_container, inside, "{scope}");
+        }
+        assert_eq!(filters(&["uid=0X1f,+2,0o17,-0"]).uid.any_of, [31, 2, 15, 0]);
+        // Alternatives of which the kernel knows one.
+        let comm = filters(&["comm=sh", "processName=ba*", "comm!=cat"]).comm;
+        assert_eq!((comm.any_of.len(), comm.none_of), (0, vec!["cat".to_owned()]));
+    }
+
+    #[test]
     fn mistakes_are_told() {
         for (scope, data) in [
             (&["nobody=1"][..], &[][..]),
@@ -302,6 +349,7 @@ mod tests {
             (&[], &["pathname=/etc/*"]),
             (&[], &["security_file_open.pathnam=/etc/*"]),
             (&[], &["vfs_write.pathname=/etc/*"]),
+            (&[], &["sched_process_exec.pathname=/etc/*"]),
         ] {
             assert!(set(&sieve(scope, data)).is_err(), "{scope:?} {data:?}");
         }

@@ -7,12 +7,21 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::thread::JoinHandle;
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
 /// A command that has been forked and not yet executed, so that nothing of it is missed.
 ///
 /// Dropped before [`start`](Self::start), it ends without having run.
 #[derive(Debug)]
 pub struct WaitingCommand {
     pid: u32,
+    /// Until it is started.
+    waiting: Option<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
     gate: io::PipeWriter,
     spawn: JoinHandle<io::Result<Child>>,
 }
@@ -45,8 +54,7 @@ impl WaitingCommand {
         match pid_reader.read_exact(&mut pid) {
             Ok(()) => Ok(Self {
                 pid: u32::from_ne_bytes(pid),
-                gate,
-                spawn,
+                waiting: Some(Waiting { gate, spawn }),
             }),
             Err(error) => Err(join(spawn).err().unwrap_or(error)),
         }
@@ -63,9 +71,27 @@ impl WaitingCommand {
     /// # Errors
     /// If the program cannot be executed.
     pub fn start(mut self) -> io::Result<RunningCommand> {
-        self.gate.write_all(&[1])?;
-        drop(self.gate);
-        join(self.spawn).map(RunningCommand)
+        let Some(Waiting { mut gate, spawn }) = self.waiting.take() else {
+            return Err(io::Error::other("the command has been started"));
+        };
+        gate.write_all(&[1])?;
+        drop(gate);
+        join(spawn).map(RunningCommand)
+    }
+}
+
+impl Drop for WaitingCommand {
+    fn drop(&mut self) {
+        let Some(Waiting { gate, spawn }) = self.waiting.take() else {
+            return;
+        };
+        // A command that was forked meanwhile may hold the writing end, too, so that closing it says nothing.
+        let pid = Pid::from_raw(self.pid.cast_signed());
+        let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+        drop(gate);
+        if let Ok(mut child) = join(spawn) {
+            let _ = child.wait();
+        }
     }
 }
 
@@ -86,5 +112,30 @@ impl RunningCommand {
     /// If it cannot be waited for.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_that_are_given_up_are_gone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ran = directory.path().join("ran");
+        let argv = ["touch".into(), ran.clone().into_os_string()];
+        let one = WaitingCommand::fork(&argv).expect("a process");
+        // It has the other one's pipe.
+        let other = WaitingCommand::fork(&argv).expect("a process");
+        let pids = [one.pid(), other.pid()];
+        drop(one);
+        drop(other);
+        for pid in pids {
+            assert!(
+                !std::path::Path::new(&format!("/proc/{pid}")).exists(),
+                "{pid} is there"
+            );
+        }
+        assert!(!ran.exists());
     }
 }

@@ -1,5 +1,6 @@
 //! Recording what the sensor sees.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use detectors_api::event::RecordedEvent;
@@ -58,6 +59,8 @@ struct Recorder<'a> {
     converter: Converter,
     questions: Questions<'a>,
     looks: Looks,
+    /// The events that are kept whatever filters say.
+    always: HashSet<&'static str>,
     /// How long records wait for earlier ones, ns.
     window: u64,
     offset: BootOffset,
@@ -131,6 +134,10 @@ impl<'a> Recorder<'a> {
             converter: Converter::new(offset, &tasks, containers, &sensor_config.events),
             questions: Questions::new(enricher),
             looks: Looks::new(),
+            always: plan::all()
+                .filter(|plan| plan.chosen == Chosen::Always)
+                .map(|plan| plan.event)
+                .collect(),
             window,
             last_time: sensor.started(),
             config,
@@ -176,10 +183,11 @@ impl<'a> Recorder<'a> {
     }
 
     fn keep(&self, event: &RecordedEvent, session: &mut Session<'_>) {
-        let kept = self.config.keep.as_ref().is_none_or(|keep| {
-            plan::find(&event.event.name).is_some_and(|plan| plan.chosen == Chosen::Always)
-                || keep.keeps(event)
-        });
+        let kept = self
+            .config
+            .keep
+            .as_ref()
+            .is_none_or(|keep| self.always.contains(event.event.name.as_str()) || keep.keeps(event));
         if kept {
             session.writer.push(event);
         }

@@ -71,17 +71,22 @@ pub struct Credentials {
     pub ambient: u64,
 }
 
-const NUMBER: u16 = 1;
-const TEXT: u16 = 2;
-const PATH: u16 = 3;
-const BASE: u16 = 4;
-const STRINGS: u16 = 5;
-const ADDRESS: u16 = 6;
-const BYTES: u16 = 7;
-const NUMBERS: u16 = 8;
-const CREDENTIALS: u16 = 9;
-const TIME: u16 = 10;
-const PAIR: u16 = 11;
+/// The forms of fields: `FORM_*` of `record.h`.
+pub(crate) mod form {
+    pub(crate) const NUMBER: u8 = 1;
+    pub(crate) const TEXT: u8 = 2;
+    pub(crate) const PATH: u8 = 3;
+    pub(crate) const BASE: u8 = 4;
+    pub(crate) const STRINGS: u8 = 5;
+    pub(crate) const ADDRESS: u8 = 6;
+    pub(crate) const BYTES: u8 = 7;
+    pub(crate) const NUMBERS: u8 = 8;
+    pub(crate) const CREDENTIALS: u8 = 9;
+    pub(crate) const TIME: u8 = 10;
+    pub(crate) const PAIR: u8 = 11;
+    /// Only of a call's argument: an address that the call writes, whose length lies behind the next argument.
+    pub(crate) const ADDRESS_OUT: u8 = 12;
+}
 
 /// Reads fields to the end of a record.
 pub(super) fn read(mut input: Input<'_>) -> Result<Vec<(u8, RawValue)>, ParseError> {
@@ -92,38 +97,37 @@ pub(super) fn read(mut input: Input<'_>) -> Result<Vec<(u8, RawValue)>, ParseErr
         let head: ChunkHead = input.take("field header")?;
         let bytes = input.bytes(usize::try_from(head.len).unwrap_or(usize::MAX), "field")?;
         let [form, field] = head.tag.to_le_bytes();
-        let form = u16::from(form);
         let value = match form {
-            NUMBER => RawValue::Number(exactly(form, bytes)?),
-            TEXT => {
+            form::NUMBER => RawValue::Number(exactly(form, bytes)?),
+            form::TEXT => {
                 let text = lossy(bytes);
                 RawValue::Text(match base.take() {
                     Some((of, base)) if of == field => join(&base, &text),
                     _ => text,
                 })
             }
-            PATH => RawValue::Text(path(bytes, head.flags)),
-            BASE => {
+            form::PATH => RawValue::Text(path(bytes, head.flags)),
+            form::BASE => {
                 base = Some((field, path(bytes, head.flags)));
                 continue;
             }
-            STRINGS => RawValue::Texts(strings(bytes, head.flags)),
-            ADDRESS => RawValue::Address(bytes.to_vec()),
-            BYTES => RawValue::Bytes(bytes.to_vec()),
-            NUMBERS => RawValue::Numbers(
+            form::STRINGS => RawValue::Texts(strings(bytes, head.flags)),
+            form::ADDRESS => RawValue::Address(bytes.to_vec()),
+            form::BYTES => RawValue::Bytes(bytes.to_vec()),
+            form::NUMBERS => RawValue::Numbers(
                 bytes
                     .chunks(8)
                     .map(|bytes| exactly(form, bytes))
                     .collect::<Result<_, _>>()?,
             ),
-            CREDENTIALS => RawValue::Credentials(Box::new(exactly(form, bytes)?)),
+            form::CREDENTIALS => RawValue::Credentials(Box::new(exactly(form, bytes)?)),
             // Memory that could not be read leaves no bytes.
-            TIME | PAIR if bytes.is_empty() => continue,
-            TIME => {
+            form::TIME | form::PAIR if bytes.is_empty() => continue,
+            form::TIME => {
                 let [seconds, ns] = exactly::<[i64; 2]>(form, bytes)?;
                 RawValue::Time(seconds, ns)
             }
-            PAIR => RawValue::Pair(exactly(form, bytes)?),
+            form::PAIR => RawValue::Pair(exactly(form, bytes)?),
             _ => return Err(ParseError::Tag(head.tag)),
         };
         fields.push((field, value));
@@ -138,9 +142,9 @@ unsafe impl Plain for [i64; 2] {}
 // SAFETY: as above.
 unsafe impl Plain for [i32; 2] {}
 
-fn exactly<T: Plain>(form: u16, bytes: &[u8]) -> Result<T, ParseError> {
+fn exactly<T: Plain>(form: u8, bytes: &[u8]) -> Result<T, ParseError> {
     let wrong = ParseError::Field {
-        form,
+        form: form.into(),
         len: bytes.len(),
     };
     if bytes.len() != size_of::<T>() {

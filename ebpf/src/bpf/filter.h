@@ -49,12 +49,15 @@ INLINE int number_passes(u32 kind, u64 value)
 #define CGROUP_NAME 128
 #define CGROUP_LEVELS 12
 #define CONTAINER_ID 64 /* hexadecimal digits */
+#define SHORTEST_NAME 28 /* bytes: the reader takes no shorter name for that of a container */
+
+/* What a cgroup's name says of the tasks in it and below. */
+enum cgroup_place { PLACE_HOST = 1, PLACE_UNCERTAIN = 2, PLACE_CONTAINER = 3 };
 
 struct cgroup_name {
 	char text[CGROUP_NAME];
-	u32 run;
 };
-/* Room for a name, and a counter that the verifier does not follow. */
+/* Room for a name. */
 struct {
 	__uint(type, MAP_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -62,7 +65,7 @@ struct {
 	__type(value, struct cgroup_name);
 } cgroup_names SEC(".maps");
 
-/* By cgroup id: 1 for that of a container or one below, 2 for others. */
+/* By cgroup id: the enum's values. */
 struct {
 	__uint(type, MAP_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -75,21 +78,42 @@ INLINE int is_hex(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-/* Whether a name holds as many hexadecimal digits in a row as the id of a container. */
-GLOBAL int names_container(u64 name)
+/* There is no memcmp to call. */
+INLINE int begins(const char *text, const char *with, u32 len)
+{
+#pragma unroll
+	for (u32 i = 0; i < len; i++)
+		if (text[i] != with[i])
+			return 0;
+	return 1;
+}
+#define BEGINS(text, with) begins(text, with, sizeof(with) - 1)
+
+/* Where the id of a container begins in a name, if it is one. */
+INLINE u32 id_begins(const char *text)
+{
+	if (BEGINS(text, "docker-") || BEGINS(text, "libpod-"))
+		return 7;
+	if (BEGINS(text, "crio-"))
+		return 5;
+	if (BEGINS(text, "cri-containerd-"))
+		return 15;
+	return 0;
+}
+
+/* What a name says. The reader knows more forms of names; of a long one that has none of the common forms nothing is said. */
+GLOBAL int place_of_name(u64 name)
 {
 	u32 zero = 0;
 	struct cgroup_name *room = bpf_map_lookup_elem(&cgroup_names, &zero);
-	if (!room || bpf_probe_read_kernel_str(room->text, CGROUP_NAME, (void *)name) <= CONTAINER_ID)
-		return 0;
-	*(volatile u32 *)&room->run = 0;
-	for (u32 i = 0; i < CGROUP_NAME; i++) {
-		if (!is_hex(room->text[i]))
-			*(volatile u32 *)&room->run = 0;
-		else if (++*(volatile u32 *)&room->run >= CONTAINER_ID)
-			return 1;
-	}
-	return 0;
+	if (!room || bpf_probe_read_kernel_str(room->text, CGROUP_NAME, (void *)name) <= SHORTEST_NAME)
+		return PLACE_HOST;
+	u32 begin = id_begins(room->text);
+	for (u32 i = 0; i < CONTAINER_ID; i++)
+		if (!is_hex(room->text[(begin + i) & (CGROUP_NAME - 1)]))
+			return PLACE_UNCERTAIN;
+	/* What has no prefix is an id, or something else of which one is a part. */
+	return begin || !room->text[CONTAINER_ID] ? PLACE_CONTAINER : PLACE_UNCERTAIN;
 }
 
 INLINE struct kernfs_node *parent_of(struct kernfs_node *node)
@@ -98,23 +122,24 @@ INLINE struct kernfs_node *parent_of(struct kernfs_node *node)
 	return field_exists(newer->__parent) ? R(newer, __parent) : R(node, parent);
 }
 
-INLINE int is_in_container(struct task_struct *task)
+INLINE u8 place_of(struct task_struct *task)
 {
 	struct kernfs_node *node = cgroup_node_of(task);
 	u64 id = R(node, id);
 	u8 *known = bpf_map_lookup_elem(&cgroup_places, &id);
 	if (known)
-		return *known == 1;
-	u8 place = 2;
+		return *known;
+	u8 place = PLACE_HOST;
 	for (u32 i = 0; i < CGROUP_LEVELS && node; i++) {
-		if (names_container((u64)R(node, name))) {
-			place = 1;
-			break;
-		}
+		u8 level = place_of_name((u64)R(node, name));
+		if (level > place)
+			place = level;
 		node = parent_of(node);
 	}
+	if (node && place == PLACE_HOST)
+		place = PLACE_UNCERTAIN;
 	bpf_map_update_elem(&cgroup_places, &id, &place, 0);
-	return place == 1;
+	return place;
 }
 
 /* Whether events of the current task are wanted. */
@@ -145,8 +170,12 @@ INLINE int filters_pass(void)
 		if (!passes(&key))
 			return 0;
 	}
-	if (kinds & 1 << FILTER_CONTAINER && is_in_container(task) != !(filters_out & 1 << FILTER_CONTAINER))
-		return 0;
+	if (kinds & 1 << FILTER_CONTAINER) {
+		/* Where it is not certain, the reader decides. */
+		u8 unwanted = filters_out & 1 << FILTER_CONTAINER ? PLACE_CONTAINER : PLACE_HOST;
+		if (place_of(task) == unwanted)
+			return 0;
+	}
 	return 1;
 }
 

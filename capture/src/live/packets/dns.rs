@@ -9,7 +9,9 @@ use detectors_api::proto;
 
 use super::texts;
 
-/// Labels of a name at most: each has two bytes at least, a name 255.
+/// Bytes of a name at most, with the length in front of each label.
+const MAX_NAME: usize = 255;
+/// Labels of a name, and places that it leads to, at most: each label has two bytes at least.
 const MAX_LABELS: usize = 128;
 /// Records of a message that are read at most. One of the greatest length has fewer.
 const MAX_RECORDS: usize = 4096;
@@ -161,6 +163,10 @@ impl<'a> Reader<'a> {
                         name.push(b'.');
                     }
                     name.extend(reader.take(length.into())?);
+                    // Few bytes can lead to long names many times.
+                    if name.len() + 2 > MAX_NAME {
+                        return None;
+                    }
                 }
                 high @ 192.. => {
                     let to = usize::from(high & 63) << 8 | usize::from(reader.u8()?);
