@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use capture::live::Recording;
@@ -170,6 +170,11 @@ pub(super) enum Foreign<'a> {
 }
 
 impl Args {
+    /// The capture to make.
+    pub(super) fn path(&self) -> &Path {
+        &self.write
+    }
+
     /// Where the events of another program come from; `None` if they are those of this machine.
     pub(super) fn foreign(&self) -> Option<Foreign<'_>> {
         match &self.from_tracee {

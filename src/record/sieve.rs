@@ -114,7 +114,9 @@ impl Sieve {
                 (Some(field), Some(values)) => exact.push((field, values)),
                 (Some(field), None) => drop(inexact.insert(field)),
                 (None, _) => match filter.as_str() {
-                    "container" | "container=started" | "container=true" | "container!=false" => inside = true,
+                    "container" | "container=started" | "container=true" | "container!=false" => {
+                        inside = true
+                    }
                     "host" | "not-container" | "container=false" | "container!=true" => outside = true,
                     _ => {}
                 },
@@ -286,7 +288,12 @@ mod tests {
 
     fn set(sieve: &Sieve) -> Result<Config, Failure> {
         let mut config = Config::new(capture::live::Recording::new("none.tcap"));
-        let events = ["security_file_open", "security_socket_connect", "sched_process_exec"].map(str::to_owned);
+        let events = [
+            "security_file_open",
+            "security_socket_connect",
+            "sched_process_exec",
+        ]
+        .map(str::to_owned);
         sieve.set(&mut config, &events).map(|()| config)
     }
 

@@ -1,6 +1,7 @@
 //! What is shown while recording, and detected.
 
 use std::io;
+use std::path::PathBuf;
 
 use capture::Unreadable;
 use capture::live::{LiveError, Observer, Progress, RecordBatch, Started, Summary};
@@ -15,6 +16,7 @@ use super::say;
 use crate::detectors::Chosen;
 use crate::exit::{Exit, Failure};
 use crate::import::BadRecords;
+use crate::opened;
 use crate::output::terminal_width;
 
 /// Shows how far the recording is, and lets detectors see it.
@@ -23,6 +25,9 @@ pub(super) struct Watch {
     bar: ProgressBar,
     detection: Option<LiveDetection<io::Stdout>>,
     bad: BadRecords,
+    capture: PathBuf,
+    /// Events that are in the capture whatever happens.
+    acknowledged: u64,
 }
 
 impl Watch {
@@ -35,6 +40,8 @@ impl Watch {
             },
             detection: chosen.map(|chosen| detection(chosen, args.form())),
             bad: BadRecords::default(),
+            capture: args.path().to_owned(),
+            acknowledged: 0,
         }
     }
 
@@ -42,7 +49,15 @@ impl Watch {
     pub(super) fn finish(self, result: Result<Summary, LiveError>) -> Result<Summary, Failure> {
         self.bar.finish_and_clear();
         self.bad.finish();
-        let summary = result.map_err(failure)?;
+        let summary = result.map_err(failure);
+        if summary.is_err() && self.acknowledged > 0 {
+            opened::warn(&format!(
+                "the recording broke off; {} has the {} events that were acknowledged until then",
+                self.capture.display(),
+                self.acknowledged
+            ));
+        }
+        let summary = summary?;
         if let Some(detection) = self.detection {
             detection.finish()?;
         }
@@ -108,6 +123,7 @@ impl Observer for Watch {
             // Nobody may be reading it any more; the recording goes on.
             let _ = say(&line.to_string());
         }
+        self.acknowledged = progress.written;
         let rate = progress.written as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
         self.bar.set_message(format!(
             "{} events ({rate:.0}/s), {}, {} lost, {} detections",

@@ -290,3 +290,34 @@ impl<'a> Reader<'a> {
         Some(strings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query for a name of labels of these lengths.
+    fn query(labels: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for &length in labels {
+            bytes.push(length);
+            bytes.extend(vec![b'a'; length.into()]);
+        }
+        bytes.extend([0, 0, 1, 0, 1]);
+        bytes
+    }
+
+    #[test]
+    fn names_have_at_most_255_bytes() {
+        let longest = message(&query(&[63, 63, 63, 61])).expect("a message");
+        assert_eq!(longest.questions[0].name.len(), 253);
+        assert_eq!(message(&query(&[63, 63, 63, 62])), None);
+        assert_eq!(message(&query(&[63, 63, 63, 63, 63])), None);
+    }
+
+    #[test]
+    fn names_that_lead_in_circles_end() {
+        let mut circle = query(&[1]);
+        circle[12..14].copy_from_slice(&[192, 12]);
+        assert_eq!(message(&circle), None);
+    }
+}
