@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Replay(crate::replay::Args),
     Sql(crate::sql::Args),
     Fixture(crate::fixture::Args),
+    Test(crate::test::Args),
     Detectors(crate::detectors::Args),
     Events(crate::events::Args),
     Info(crate::info::Args),

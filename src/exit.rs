@@ -66,6 +66,18 @@ impl Failure {
     pub(crate) fn environment(error: impl Into<anyhow::Error>) -> Self {
         Self::new(Exit::Environment, error)
     }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+/// The error with its causes.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
 }
 
 /// Errors of the machine we run on (a full disk, a closed pipe).
@@ -81,10 +93,9 @@ pub(crate) fn report(result: Result<Exit, Failure>) -> ExitCode {
         Ok(exit) => exit,
         Err(failure) if is_broken_pipe(&failure.error) => Exit::Ok,
         Err(failure) => {
-            let causes: Vec<_> = failure.error.chain().map(ToString::to_string).collect();
             #[expect(clippy::print_stderr, reason = "this is where errors are rendered")]
             {
-                eprintln!("tracee-cap: {}", causes.join(": "));
+                eprintln!("tracee-cap: {failure}");
             }
             failure.exit
         }

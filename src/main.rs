@@ -25,6 +25,7 @@ mod record;
 mod replay;
 mod sql;
 mod stores;
+mod test;
 mod unpack;
 mod verify;
 
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Fixture(args) => fixture::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Detectors(args) => detectors::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Info(args) => info::run(&args),

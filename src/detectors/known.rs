@@ -103,11 +103,15 @@ pub(crate) fn load<'a>(
 }
 
 impl Loaded {
-    /// Reports what is wrong with files on stderr.
+    /// What is wrong with files, and then what is odd about them.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &FileError> {
+        self.errors.iter().chain(&self.warnings)
+    }
+
+    /// Reports it on stderr.
     pub(crate) fn report(&self) {
-        for problem in self.errors.iter().chain(&self.warnings) {
-            crate::opened::warn(&problem.to_string());
-        }
+        self.problems()
+            .for_each(|problem| crate::opened::warn(&problem.to_string()));
     }
 
     /// The exit code of a command that went on without the files that cannot be used.

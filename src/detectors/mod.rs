@@ -11,10 +11,12 @@ mod show;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
 use capture::CaptureReader;
 use detectors_engine::{Engine, EngineBuilder, Reason, Refusal, Warning};
+use detectors_stores::Input;
 use detectors_yaml::error::FileError;
 use detectors_yaml::settings::Settings;
 use replay::provenance::{DetectorInputs, FileDigest};
@@ -23,10 +25,11 @@ use serde_json::json;
 use choice::Choice;
 pub(crate) use command::{Args, Form, run};
 use known::Known;
-pub(crate) use selection::WORDS;
+pub(crate) use selection::{WORDS, path_word, rebased, with_path};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{Destination, write_table};
+use crate::stores;
 
 /// What a choice of detectors can be adjusted with, besides `--detectors`.
 #[derive(Debug, Default, PartialEq, clap::Args)]
@@ -59,6 +62,15 @@ pub(crate) struct Adjustments {
 }
 
 impl Adjustments {
+    /// Files and directories to choose from, and settings.
+    pub(crate) fn new(paths: Vec<PathBuf>, config: Option<PathBuf>) -> Self {
+        Self {
+            paths,
+            config,
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing is to be adjusted.
     pub(crate) fn are_none(&self) -> bool {
         *self == Self::default()
@@ -83,6 +95,25 @@ pub(crate) struct Offer<'a> {
     pub(crate) architecture: &'a str,
 }
 
+impl<'a> Offer<'a> {
+    /// What `reader`'s capture has to offer from event `seq` on, with what is brought along for stores.
+    pub(crate) fn of(reader: &'a CaptureReader, seq: u64, brought: &[Input]) -> Result<Self, Failure> {
+        let known = reader
+            .stores_with(seq, brought.to_vec())
+            .map_err(crate::opened::failure)?;
+        let header = &reader.manifest().header;
+        Ok(Self {
+            enrichments: &header.enrichments,
+            stores: stores::names(&known),
+            recorder: match stores::recorder(&known) {
+                unknown if unknown.is_empty() => reader.manifest().producer().to_owned(),
+                recorder => recorder,
+            },
+            architecture: &header.host.architecture,
+        })
+    }
+}
+
 /// The detectors that were chosen.
 #[derive(Debug)]
 pub(crate) struct Chosen {
@@ -98,6 +129,40 @@ pub(crate) struct Chosen {
     pub(crate) files: Vec<FileDigest>,
 }
 
+/// Something that is worth knowing about a choice of detectors.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// A file of detectors is odd, or cannot be used.
+    File(FileError),
+    /// Detectors run though nobody chose them: a line.
+    Helpers(String),
+    /// A detector cannot run.
+    Refused(Refusal),
+    /// A detector that runs has to do without something.
+    Warning(Warning),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(problem) => problem.fmt(f),
+            Self::Helpers(line) => f.write_str(line),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Warning(warning) => warning.fmt(f),
+        }
+    }
+}
+
+impl Note {
+    /// Tells people on stderr.
+    fn tell(&self) {
+        match self {
+            Self::File(_) | Self::Helpers(_) => crate::opened::warn(&self.to_string()),
+            Self::Refused(_) | Self::Warning(_) => tracing::warn!("{self}"),
+        }
+    }
+}
+
 /// The engine with the detectors that `words` choose, for a recording that has `offer`. Detectors that run though nobody
 /// chose them, detectors that cannot run, and what those that run have to do without are reported on stderr.
 ///
@@ -108,11 +173,36 @@ pub(crate) fn engine(
     adjustments: &Adjustments,
     offer: Offer<'_>,
 ) -> Result<Chosen, Failure> {
+    let chosen = assemble(words, adjustments, offer, &mut |note| {
+        let refusal = matches!(note, Note::Refused(_) | Note::Warning(_));
+        // Refusals that are listed are not told besides.
+        if !(refusal && adjustments.list_refused) {
+            note.tell();
+        }
+    })?;
+    if !adjustments.list_refused && chosen.engine.definitions().len() == 0 {
+        return Err(unusable(
+            "no detector can run over this recording: all were refused",
+        ));
+    }
+    Ok(chosen)
+}
+
+/// As [`engine`], but what is worth knowing goes to `tell`, and it is no error that no detector at all can run.
+///
+/// # Errors
+/// If words or files are wrong.
+pub(crate) fn assemble(
+    words: &[String],
+    adjustments: &Adjustments,
+    offer: Offer<'_>,
+    tell: &mut dyn FnMut(Note),
+) -> Result<Chosen, Failure> {
     let settings = adjustments.settings()?;
     let paths = settings.iter().flat_map(|settings| &settings.paths);
     let paths = adjustments.paths.iter().chain(paths);
     let loaded = known::load(words.iter().chain(&adjustments.disable), paths)?;
-    loaded.report();
+    loaded.problems().cloned().map(Note::File).for_each(&mut *tell);
     if let Some(broken) = loaded.broken().filter(|_| !adjustments.skip_broken) {
         return Err(unusable(&format!(
             "{broken}: nothing was run; --skip-broken goes on without them"
@@ -129,7 +219,7 @@ pub(crate) fn engine(
         .collect();
     let choice = Choice::new(loaded.known, words, &adjustments.disable, &switched_off)?;
     if let Some(line) = choice.about_helpers() {
-        crate::opened::warn(&line);
+        tell(Note::Helpers(line));
     }
     let inputs = choice
         .detectors
@@ -159,19 +249,9 @@ pub(crate) fn engine(
         builder = builder.disabled(event, detector);
     }
     let registered = builder.build();
-    if !adjustments.list_refused {
-        for refusal in &registered.refusals {
-            tracing::warn!("refused: {refusal}");
-        }
-        for warning in &registered.warnings {
-            tracing::warn!("{warning}");
-        }
-        if registered.engine.definitions().len() == 0 {
-            return Err(unusable(
-                "no detector can run over this recording: all were refused",
-            ));
-        }
-    }
+    let refusals = registered.refusals.iter().cloned();
+    refusals.map(Note::Refused).for_each(&mut *tell);
+    registered.warnings.into_iter().map(Note::Warning).for_each(tell);
     Ok(Chosen {
         engine: registered.engine,
         refusals: registered.refusals,
@@ -179,6 +259,23 @@ pub(crate) fn engine(
         inputs,
         files: loaded.files.digests(),
     })
+}
+
+/// The ids of the detectors that `words` choose among those of this program and of the files at `paths`.
+///
+/// # Errors
+/// If words or files are wrong.
+pub(crate) fn ids(words: &[String], paths: &[PathBuf]) -> Result<Vec<String>, Failure> {
+    let loaded = known::load(words, paths)?;
+    loaded.report();
+    if let Some(broken) = loaded.broken() {
+        return Err(unusable(&broken));
+    }
+    let named = choice::named(&loaded.known, words, "--detectors")?;
+    let chosen = loaded.known.into_iter().zip(named);
+    Ok(chosen
+        .filter_map(|(known, named)| named.then_some(known.definition.id))
+        .collect())
 }
 
 /// One line about the events that detectors wait for in vain, if there are any: many may wait for the same.

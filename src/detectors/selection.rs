@@ -1,6 +1,7 @@
 //! Words that choose detectors: what `--detectors`, `--disable` and `detectors list` understand.
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use detectors_api::definition::{DetectorDefinition, Threat};
@@ -55,10 +56,7 @@ impl Word {
             _ => {}
         }
         let path = Path::new(text);
-        let surely_path = text.contains('/')
-            || matches!(text, "." | "..")
-            || [".yaml", ".yml"].iter().any(|ending| text.ends_with(ending));
-        if surely_path {
+        if surely_path(text) {
             return Ok(Self::Path(path.to_owned()));
         }
         if let Some(tag) = text.strip_prefix("tag=") {
@@ -112,6 +110,43 @@ impl Word {
             _ => format!("no detector is chosen by `{text}`"),
         };
         Failure::usage(format!("{option}: {what}; {hint}"))
+    }
+}
+
+/// Whether a text cannot be meant otherwise than as a path.
+fn surely_path(text: &str) -> bool {
+    text.contains('/')
+        || matches!(text, "." | "..")
+        || [".yaml", ".yml"].iter().any(|ending| text.ends_with(ending))
+}
+
+/// The word that means at the place of the command what `text` means in the directory `base`: the same, unless it is a path.
+pub(crate) fn rebased(text: &str, base: &Path) -> String {
+    with_path(text, |path| Ok::<_, Infallible>(base.join(path))).unwrap_or_else(|never| match never {})
+}
+
+/// The word with another path, if it is one.
+///
+/// # Errors
+/// As `change`.
+pub(crate) fn with_path<E>(
+    text: &str,
+    change: impl FnOnce(&Path) -> Result<PathBuf, E>,
+) -> Result<String, E> {
+    if surely_path(text) {
+        change(Path::new(text)).map(|path| path_word(&path))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// The word that means this file or directory.
+pub(crate) fn path_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains('/') {
+        text
+    } else {
+        format!("./{text}")
     }
 }
 
@@ -329,6 +364,17 @@ mod tests {
             "./ACME-1",
         ] {
             assert!(!named(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn paths_are_told_from_elsewhere() {
+        let from = |text, base| rebased(text, Path::new(base));
+        assert_eq!(from("./rules", "tests/one"), "tests/one/./rules");
+        assert_eq!(from("../rule.yaml", "tests"), "tests/../rule.yaml");
+        assert_eq!(from("rule.yaml", ""), "./rule.yaml");
+        for word in ["all", "TRC-105", "persistence", "severity>=high"] {
+            assert_eq!(from(word, "tests/one"), word);
         }
     }
 

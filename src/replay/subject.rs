@@ -12,7 +12,7 @@ use replay::Restrictions;
 use super::args::Args;
 use crate::detectors::{self, Chosen, Offer};
 use crate::exit::Failure;
-use crate::{opened, stores};
+use crate::opened;
 
 /// A capture that is to be looked at, with detectors of its own.
 #[derive(Debug)]
@@ -89,19 +89,7 @@ fn choose(
     brought: &[Input],
     restrictions: &Arc<Restrictions>,
 ) -> Result<Chosen, Failure> {
-    let known = reader
-        .stores_with(*seq.start(), brought.to_vec())
-        .map_err(opened::failure)?;
-    let header = &reader.manifest().header;
-    let offer = Offer {
-        enrichments: &header.enrichments,
-        stores: stores::names(&known),
-        recorder: match stores::recorder(&known) {
-            unknown if unknown.is_empty() => reader.manifest().producer().to_owned(),
-            recorder => recorder,
-        },
-        architecture: &header.host.architecture,
-    };
+    let offer = Offer::of(reader, *seq.start(), brought)?;
     let mut chosen = detectors::engine(&args.detectors, &args.adjustments, offer)?;
     if args.adjustments.list_refused {
         return Ok(chosen);

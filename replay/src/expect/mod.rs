@@ -11,8 +11,10 @@ mod error;
 mod report;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 
+use detectors_api::definition::DetectorDefinition;
 use detectors_api::json::MAX_LINE;
 use detectors_engine::Detection;
 use serde_json::Value;
@@ -36,6 +38,8 @@ pub struct Expectation<R> {
     out_of_step: Option<u64>,
     /// Detections found so far.
     detections: u64,
+    /// Ids of detectors, by the event that they produce.
+    detectors: BTreeMap<String, String>,
     buffer: Vec<u8>,
 }
 
@@ -50,8 +54,18 @@ impl<R: BufRead> Expectation<R> {
             equal: 0,
             out_of_step: None,
             detections: 0,
+            detectors: BTreeMap::new(),
             buffer: Vec::new(),
         }
+    }
+
+    /// Names detectors by id in what it reports, besides the event: ids of these detectors.
+    #[must_use]
+    pub fn naming<'a>(mut self, detectors: impl IntoIterator<Item = &'a DetectorDefinition>) -> Self {
+        let names = detectors.into_iter();
+        let names = names.map(|definition| (definition.event.name.clone(), definition.id.clone()));
+        self.detectors.extend(names);
+        self
     }
 
     /// Compares one more detection. They must come in the order in which they are written.
@@ -88,6 +102,7 @@ impl<R: BufRead> Expectation<R> {
             self.expected,
             self.found,
             self.out_of_step,
+            &self.detectors,
         ))
     }
 

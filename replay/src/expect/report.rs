@@ -34,7 +34,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    pub(super) fn new(equal: u64, expected: Waiting, found: Waiting, first: Option<u64>) -> Self {
+    /// `detectors` has the ids of detectors, by the event that they produce.
+    pub(super) fn new(
+        equal: u64,
+        expected: Waiting,
+        found: Waiting,
+        first: Option<u64>,
+        detectors: &BTreeMap<String, String>,
+    ) -> Self {
         let (missing, unexpected) = (expected.gone, found.gone);
         let mut comparison = Self {
             equal,
@@ -46,10 +53,13 @@ impl Comparison {
         };
         let mut candidates: BTreeMap<Identity, VecDeque<Line>> = BTreeMap::new();
         for line in found.into_lines() {
-            candidates.entry(Identity::of(&line)).or_default().push_back(line);
+            candidates
+                .entry(Identity::of(&line, detectors))
+                .or_default()
+                .push_back(line);
         }
         for line in expected.into_lines() {
-            let identity = Identity::of(&line);
+            let identity = Identity::of(&line, detectors);
             match candidates.get_mut(&identity).and_then(VecDeque::pop_front) {
                 Some(found) => {
                     comparison.changed += 1;
@@ -122,20 +132,24 @@ impl fmt::Display for Comparison {
 struct Identity {
     time: String,
     name: String,
+    /// Id of the detector, if it is known.
+    detector: Option<String>,
     process: String,
 }
 
 impl Identity {
-    fn of(line: &Line) -> Self {
+    fn of(line: &Line, detectors: &BTreeMap<String, String>) -> Self {
         let value: Value = serde_json::from_str(&line.text).unwrap_or_default();
         let text = |pointer: &str| match value.pointer(pointer) {
             Some(Value::String(text)) => printable(text).replace('\n', "\u{fffd}"),
             Some(other) => other.to_string(),
             None => String::new(),
         };
+        let name = text("/name");
         Self {
             time: text("/timestamp"),
-            name: text("/name"),
+            detector: detectors.get(&name).cloned(),
+            name,
             process: text("/workload/process/host_pid"),
         }
     }
@@ -143,6 +157,9 @@ impl Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(detector) = &self.detector {
+            write!(f, "{detector} ")?;
+        }
         write!(f, "{} at {}", self.name, self.time)?;
         if !self.process.is_empty() {
             write!(f, " by process {}", self.process)?;
@@ -177,33 +194,36 @@ fn changed(identity: &Identity, expected: &Line, found: &Line) -> String {
     text
 }
 
-/// A line for each leaf of a JSON text: where it is, as a JSON pointer (RFC 6901), and what it is.
+/// A line for each leaf of a JSON text: where it is, as a JSON pointer (RFC 6901), which field that is where fields stand in a list,
+/// and what it is.
 fn leaves(text: &str) -> String {
     let value: Value = serde_json::from_str(text).unwrap_or_default();
     let mut lines = String::new();
-    add_leaves(&mut String::new(), &value, &mut lines);
+    add_leaves(&mut String::new(), "", &value, &mut lines);
     lines
 }
 
 /// JSON that was parsed is not nested deeper than 128, so neither is this.
-fn add_leaves(pointer: &mut String, value: &Value, lines: &mut String) {
+fn add_leaves(pointer: &mut String, field: &str, value: &Value, lines: &mut String) {
     let length = pointer.len();
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (key, member) in members {
                 pointer.push('/');
                 pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                add_leaves(pointer, member, lines);
+                add_leaves(pointer, field, member, lines);
                 pointer.truncate(length);
             }
         }
         Value::Array(elements) if !elements.is_empty() => {
             for (index, element) in elements.iter().enumerate() {
                 pointer.push_str(&format!("/{index}"));
-                add_leaves(pointer, element, lines);
+                let own = element.get("name").and_then(Value::as_str);
+                let own = own.map(|name| format!(" ({name})"));
+                add_leaves(pointer, own.as_deref().unwrap_or(field), element, lines);
                 pointer.truncate(length);
             }
         }
-        leaf => lines.push_str(&format!("{pointer}: {leaf}\n")),
+        leaf => lines.push_str(&format!("{pointer}{field}: {leaf}\n")),
     }
 }

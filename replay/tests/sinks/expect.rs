@@ -1,6 +1,7 @@
 //! Comparing with what is expected.
 
-use detectors_api::proto::Event;
+use detectors_api::definition::DetectorDefinition;
+use detectors_api::proto::{Event, EventValue, event_value};
 use detectors_engine::Detection;
 use proptest::prelude::*;
 use replay::{Comparison, ExpectError, Expectation, Format};
@@ -61,6 +62,34 @@ fn differences_are_told() {
         (1, 1, 1)
     );
     insta::assert_snapshot!(comparison.to_string());
+}
+
+#[test]
+fn the_detector_and_the_field_are_named() {
+    let mut found = sample().detections;
+    let field = |text: &str| EventValue {
+        name: "pathname".to_owned(),
+        value: Some(event_value::Value::Str(text.to_owned())),
+    };
+    found[0].event.data = vec![field("/etc/shadow")];
+    let mut expected = sample();
+    expected.detections = found.clone();
+    let expected = text(expected.in_form(Format::Ndjson));
+    found[0].event.data = vec![field("/etc/passwd")];
+    let name = found[0].event.name.clone();
+    let definition = DetectorDefinition::new("ACME-1", name.as_str());
+    let mut expectation = Expectation::new(expected.as_bytes()).naming([&definition]);
+    found
+        .iter()
+        .try_for_each(|detection| expectation.found(detection))
+        .expect("it can be compared");
+    let told = expectation.finish().expect("it can be compared").to_string();
+    for part in [
+        format!("~ changed: ACME-1 {name} at ").as_str(),
+        "    - /data/0/str (pathname): \"/etc/shadow\"\n    + /data/0/str (pathname): \"/etc/passwd\"\n",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
 }
 
 #[test]

@@ -1,0 +1,8 @@
+//! `tracee-cap test` and `tracee-cap fixture new`, through the binary.
+
+mod blessing;
+mod covering;
+mod mistakes;
+mod new;
+mod support;
+mod verdicts;
