@@ -156,6 +156,7 @@ fn form(reader: &CaptureReader) -> (&'static str, &'static str) {
     match reader.form() {
         Form::Directory => ("directory", "a directory"),
         Form::Pack => ("pack", "a pack: all files in one"),
+        Form::Text => ("text", "a text: one file to read and compare"),
         Form::Temporary => ("events", "a file of events, imported for this run"),
     }
 }

@@ -1,11 +1,15 @@
 //! Opening captures in all their forms, and saying what is missing from them.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
-use capture::{CaptureReader, Form, State};
+use anyhow::Context;
+use capture::{CaptureReader, Form, State, Temporary, text};
 
 use crate::exit::{Exit, Failure};
 use crate::import;
+use crate::signals;
 
 /// Opens a capture, in whatever [`form`](whole) it is. Tables that nothing will read are named on stderr.
 pub(crate) fn open(path: &Path) -> Result<CaptureReader, Failure> {
@@ -19,24 +23,29 @@ pub(crate) fn open(path: &Path) -> Result<CaptureReader, Failure> {
     Ok(reader)
 }
 
-/// Opens a capture: a directory, a pack, or a file of events (`-` for standard input), which is imported for this run.
+/// Opens a capture: a directory, a pack, a text, or a file of events (`-` for standard input), which is imported for this run.
 pub(crate) fn whole(path: &Path) -> Result<CaptureReader, Failure> {
-    if is_capture(path)? {
-        CaptureReader::open(path).map_err(failure)
-    } else {
+    if path == Path::new("-") {
+        return import::for_this_run(path);
+    }
+    // What is a directory, or is not there at all, is taken for a capture.
+    let is_file = path.metadata().is_ok_and(|metadata| !metadata.is_dir());
+    if is_file && text::is_text(path).map_err(failure)? {
+        read_text(path)
+    } else if is_file && !capture::is_pack(path).map_err(failure)? {
         import::for_this_run(path)
+    } else {
+        CaptureReader::open(path).map_err(failure)
     }
 }
 
-/// Whether the path leads to a capture, or to nothing, rather than to a file of events.
-fn is_capture(path: &Path) -> Result<bool, Failure> {
-    if path == Path::new("-") {
-        return Ok(false);
-    }
-    match path.metadata() {
-        Ok(metadata) if !metadata.is_dir() => capture::is_pack(path).map_err(failure),
-        _ => Ok(true),
-    }
+/// Makes a capture of a text for this run.
+fn read_text(path: &Path) -> Result<CaptureReader, Failure> {
+    let place = Temporary::new(path).map_err(failure)?;
+    signals::remove_at_end(place.directory())?;
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()));
+    let source = BufReader::new(file.map_err(Failure::environment)?);
+    CaptureReader::open_text(source, place).map_err(failure)
 }
 
 /// The failure that an error of a capture means.

@@ -77,7 +77,11 @@ pub(crate) fn summary(target: &Path, reader: &CaptureReader) -> String {
 /// `NAME.tcap.tar` for `NAME.tcap`, or for events in `NAME`.
 fn default_target(capture: &Path) -> Result<PathBuf, Failure> {
     let name = capture.file_name().and_then(|name| name.to_str()).unwrap_or("-");
-    match name.strip_suffix(".tar").unwrap_or(name) {
+    match [".tar", ".txt"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name)
+    {
         "-" => Err(Failure::usage("give the file to write with -w FILE")),
         name if name.ends_with(".tcap") => Ok(format!("{name}.tar").into()),
         name => Ok(format!("{name}.tcap.tar").into()),

@@ -46,11 +46,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         CaptureReader::open(&args.pack)
     }
     .map_err(failure)?;
-    if reader.form() != Form::Pack {
-        return Err(Failure::usage(format!(
-            "{} is a directory already",
-            args.pack.display()
-        )));
+    match reader.form() {
+        Form::Pack | Form::Text => {}
+        Form::Directory | Form::Temporary => {
+            return Err(Failure::usage(format!(
+                "{} is a directory already",
+                args.pack.display()
+            )));
+        }
     }
     let bar = progress::bar(Some(reader.manifest().bytes()), "unpack");
     reader
@@ -61,10 +64,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(opened::end(&reader))
 }
 
-/// `NAME.tcap` for `NAME.tcap.tar`, and for `NAME`.
+/// `NAME.tcap` for `NAME.tcap.tar` or `NAME.tcap.txt`, and for `NAME`.
 fn default_target(pack: &Path) -> Result<PathBuf, Failure> {
     let name = pack.file_name().and_then(|name| name.to_str()).unwrap_or("-");
-    match name.strip_suffix(".tar").unwrap_or(name) {
+    match [".tar", ".txt"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name)
+    {
         "-" => Err(Failure::usage("give the directory to make with -w CAPTURE")),
         name if name.ends_with(".tcap") => Ok(name.into()),
         name => Ok(format!("{name}.tcap").into()),

@@ -76,6 +76,24 @@ pub enum Error {
         /// The entry.
         entry: String,
     },
+    /// A line of a capture as a text is not what one may say.
+    #[error("{}, line {line}: {reason}", file.display())]
+    Text {
+        /// The text.
+        file: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A capture holds what a text has no way to say.
+    #[error("{} cannot be written as a text: {reason}", path.display())]
+    NoText {
+        /// The capture.
+        path: PathBuf,
+        /// What it holds.
+        reason: String,
+    },
     /// A file is not the one that the manifest has the digest of.
     #[error("{}: the digest is wrong: the file was changed", file.display())]
     Changed {

@@ -46,6 +46,52 @@ pub(crate) fn replace(directory: &Path, name: &str, content: &[u8]) -> Result<()
     sync_dir(directory)
 }
 
+/// What is being made has another name until it is complete.
+pub(crate) fn unfinished() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".unfinished-");
+    builder
+}
+
+/// The directory around `target`.
+pub(crate) fn parent(target: &Path) -> &Path {
+    match target.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a file that only its owner can read, and that has its name when it is complete. One that is there is replaced if
+/// `overwrite` is set.
+pub(crate) fn create_whole(
+    target: &Path,
+    overwrite: bool,
+    write: impl FnOnce(&File) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let exists = || Error::Exists {
+        path: target.to_owned(),
+    };
+    if let Ok(there) = target.symlink_metadata()
+        && !(overwrite && there.is_file())
+    {
+        return Err(exists());
+    }
+    let file = unfinished()
+        .tempfile_in(parent(target))
+        .map_err(Error::io("make", target))?;
+    write(file.as_file())?;
+    file.as_file().sync_all().map_err(Error::io("write", target))?;
+    let kept = match overwrite {
+        true => file.persist(target),
+        false => file.persist_noclobber(target),
+    };
+    kept.map_err(|error| match error.error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(),
+        _ => Error::io("make", target)(error.error),
+    })?;
+    sync_dir(parent(target))
+}
+
 /// Opens the file at `path` in `directory`. Neither it nor a directory on the way may be a symbolic link, and it must be
 /// a regular file: a link could lead out of the capture, and opening a pipe could wait for ever.
 pub(crate) fn open(directory: &Path, path: &str) -> Result<File, Error> {

@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use detectors_api::json::MAX_LINE;
 use detectors_api::protobuf;
 use rayon::prelude::*;
 
 use crate::manifest::{ImportedInput, Source};
-use crate::records::{Content, CutLine, Cutter, Record};
+use crate::records::{Content, CutLine, Lines, Record};
 use crate::{CaptureWriter, Error};
 
 /// Bytes of records that are parsed together.
-const CHUNK: usize = 4 << 20;
+pub(crate) const CHUNK: usize = 4 << 20;
 
 /// Bytes that decide whether an input is text.
 const SNIFF: usize = 4096;
@@ -175,11 +174,7 @@ impl Import {
             InputFormat::Protobuf => Box::new(Messages {
                 reader: protobuf::Reader::new(&mut self.source),
             }),
-            InputFormat::Auto | InputFormat::Ndjson => Box::new(Lines {
-                source: &mut self.source,
-                cutter: Cutter::default(),
-                ended: false,
-            }),
+            InputFormat::Auto | InputFormat::Ndjson => Box::new(Lines::new(&mut self.source)),
         };
         let mut imported = ImportedInput {
             name: self.name.clone(),
@@ -259,51 +254,9 @@ impl Chunk {
     }
 }
 
-struct Lines<'a> {
-    source: &'a mut dyn BufRead,
-    cutter: Cutter,
-    ended: bool,
-}
-
-impl Lines<'_> {
-    /// The next line; `None` at the end.
-    fn line(&mut self) -> Option<CutLine> {
-        loop {
-            match self.source.fill_buf() {
-                Ok([]) => {
-                    self.ended = true;
-                    return self.cutter.finish();
-                }
-                Ok(buffer) => {
-                    let mut rest = buffer;
-                    let line = self.cutter.cut(&mut rest);
-                    let used = buffer.len() - rest.len();
-                    self.source.consume(used);
-                    if line.is_some() {
-                        return line;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.ended = true;
-                    return Some(self.cutter.broken(&error));
-                }
-            }
-        }
-    }
-}
-
 impl Records for Lines<'_> {
     fn chunk(&mut self) -> Option<Chunk> {
-        let mut lines = Vec::new();
-        let mut bytes = 0;
-        while bytes < CHUNK && !self.ended {
-            if let Some(line) = self.line() {
-                bytes += line.text.as_ref().map_or(MAX_LINE, Vec::len);
-                lines.push(line);
-            }
-        }
-        (!lines.is_empty()).then_some(Chunk::Lines(lines))
+        Lines::chunk(self, CHUNK).map(Chunk::Lines)
     }
 }
 

@@ -13,7 +13,7 @@
 //! journal/                                   the segment being written                 [`journal`]
 //! ```
 //!
-//! or the same files in one: a pack, which is read in place ([`CaptureReader::pack`]).
+//! or the same files in one: a pack, which is read in place ([`CaptureReader::pack`]); or a [`text`].
 //!
 //! [`CaptureWriter`] writes captures, [`CaptureReader`] reads them; [`live`] records this machine.
 //!
@@ -38,6 +38,7 @@ mod reader;
 mod records;
 mod stores;
 mod table;
+pub mod text;
 mod volume;
 mod writer;
 

@@ -17,7 +17,7 @@ pub const MANIFEST: &str = "manifest.json";
 pub(crate) const TEMPORARY: &str = ".manifest.json.tmp";
 
 /// The format that this version writes. A newer minor version is read, a newer major version is refused.
-pub const FORMAT: &str = "1.1";
+pub const FORMAT: &str = "1.2";
 
 const FORMAT_MAJOR: u32 = 1;
 
@@ -382,17 +382,7 @@ impl Manifest {
         }
         let Versioned { format } = serde_json::from_slice(text)
             .map_err(|error| broken(format!("this is no manifest of a capture: {error}")))?;
-        let major: u32 = format
-            .split_once('.')
-            .and_then(|(major, minor)| minor.parse::<u32>().ok().and(major.parse().ok()))
-            .ok_or_else(|| broken(format!("`{format}` is no version of the capture format")))?;
-        if major != FORMAT_MAJOR {
-            return Err(Error::Version {
-                path,
-                found: format,
-                supported: FORMAT,
-            });
-        }
+        check_version(&path, &format)?;
         let manifest: Self = serde_json::from_slice(text).map_err(|error| broken(error.to_string()))?;
         manifest.check().map_err(broken)?;
         Ok(manifest)
@@ -446,6 +436,25 @@ impl Manifest {
         text.push(b'\n');
         crate::files::replace(directory, MANIFEST, &text)
     }
+}
+
+/// Whether this version can read what has version `format` of the capture format.
+pub(crate) fn check_version(path: &Path, format: &str) -> Result<(), Error> {
+    let major: u32 = format
+        .split_once('.')
+        .and_then(|(major, minor)| minor.parse::<u32>().ok().and(major.parse().ok()))
+        .ok_or_else(|| Error::Manifest {
+            path: path.to_owned(),
+            reason: format!("`{format}` is no version of the capture format"),
+        })?;
+    if major == FORMAT_MAJOR {
+        return Ok(());
+    }
+    Err(Error::Version {
+        path: path.to_owned(),
+        found: format.to_owned(),
+        supported: FORMAT,
+    })
 }
 
 /// The smallest range that holds both, where there are any.

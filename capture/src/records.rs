@@ -2,6 +2,8 @@
 //!
 //! [`Cutter`] makes lines of bytes as they come, from a file or from a pipe, and [`Record::of_line`] makes records of lines.
 
+use std::io::{self, BufRead};
+
 use detectors_api::event::RecordedEvent;
 use detectors_api::json::{self, Line, LineError, MAX_LINE};
 use memchr::memchr;
@@ -100,6 +102,67 @@ impl Cutter {
                 0 => Ok(std::mem::take(&mut self.begun)),
                 len => Err(LineError::TooLong { len }.to_string()),
             },
+        }
+    }
+}
+
+/// The lines of a source.
+pub(crate) struct Lines<'a> {
+    source: &'a mut dyn BufRead,
+    cutter: Cutter,
+    ended: bool,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(source: &'a mut dyn BufRead) -> Self {
+        Self {
+            source,
+            cutter: Cutter::default(),
+            ended: false,
+        }
+    }
+
+    /// The next lines, of about so many bytes together; `None` at the end.
+    pub(crate) fn chunk(&mut self, size: usize) -> Option<Vec<CutLine>> {
+        let mut lines = Vec::new();
+        let mut bytes = 0;
+        while bytes < size && !self.ended {
+            if let Some(line) = self.line() {
+                bytes += line.text.as_ref().map_or(MAX_LINE, Vec::len);
+                lines.push(line);
+            }
+        }
+        (!lines.is_empty()).then_some(lines)
+    }
+
+    /// The number of lines that have been read.
+    pub(crate) fn number(&self) -> u64 {
+        self.cutter.lines
+    }
+
+    /// The next line; `None` at the end.
+    pub(crate) fn line(&mut self) -> Option<CutLine> {
+        loop {
+            match self.source.fill_buf() {
+                Ok([]) => {
+                    self.ended = true;
+                    return self.cutter.finish();
+                }
+                Ok(buffer) => {
+                    let mut rest = buffer;
+                    let line = self.cutter.cut(&mut rest);
+                    let used = buffer.len() - rest.len();
+                    self.source.consume(used);
+                    if line.is_some() {
+                        return line;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.ended = true;
+                    return Some(self.cutter.broken(&error));
+                }
+            }
         }
     }
 }

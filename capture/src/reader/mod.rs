@@ -17,7 +17,8 @@ mod task;
 mod verify;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +38,7 @@ use crate::journal::{self, Cut, Replayed};
 use crate::manifest::{Manifest, Part, SeqRange, State, TimeRange};
 use crate::part::ROW_GROUP_ROWS;
 use crate::volume::{Form, Stretch, Temporary, Volume};
-use crate::{Error, Loss, Table, loss_schema};
+use crate::{Error, Loss, Table, loss_schema, text};
 use decode::{ParquetFile, ipc_batches, select};
 
 /// Process contexts of this many segments are kept in memory.
@@ -85,13 +86,19 @@ struct JournalSegment {
 }
 
 impl CaptureReader {
-    /// Opens the capture at `path`: a directory, or a pack.
+    /// Opens the capture at `path`: a directory, a pack, or a [`text`](crate::text).
     ///
     /// # Errors
     /// If it is no capture, has a format that is too new, contradicts itself, or its journal holds what no recorder writes;
     /// and if a pack is damaged or holds what the manifest does not list. Parquet files are opened when they are read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::of(&Volume::open(path.as_ref())?)
+        let path = path.as_ref();
+        // What is not there has a message of its own.
+        if path.exists() && text::is_text(path)? {
+            let file = File::open(path).map_err(Error::io("open", path))?;
+            return Self::open_text(BufReader::new(file), Temporary::new(path)?);
+        }
+        Self::of(&Volume::open(path)?)
     }
 
     /// Opens a capture that is removed with the last clone of the reader.
@@ -99,7 +106,11 @@ impl CaptureReader {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_temporary(capture: Temporary) -> Result<Self, Error> {
-        Self::of(&Volume::temporary(capture)?)
+        Self::of(&Volume::temporary(capture, Form::Temporary)?)
+    }
+
+    pub(crate) fn open_temporary_text(capture: Temporary) -> Result<Self, Error> {
+        Self::of(&Volume::temporary(capture, Form::Text)?)
     }
 
     /// Opens a pack that comes as a stream, which is called `name` in messages. It is kept in a temporary file without a name.

@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::CaptureReader;
+use crate::files::{self, parent, unfinished};
 use crate::manifest::{MANIFEST, Manifest, State};
 use crate::volume::{StretchReader, header};
-use crate::{Error, files, journal, writer};
+use crate::{Error, journal, writer};
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 1 << 18;
@@ -43,28 +44,7 @@ impl CaptureReader {
     /// # Errors
     /// As [`pack`](Self::pack), and if there is something already.
     pub fn pack_to(&self, target: &Path, overwrite: bool, progress: &dyn Fn(u64)) -> Result<(), Error> {
-        let exists = || Error::Exists {
-            path: target.to_owned(),
-        };
-        if let Ok(there) = target.symlink_metadata()
-            && !(overwrite && there.is_file())
-        {
-            return Err(exists());
-        }
-        let file = unfinished()
-            .tempfile_in(parent(target))
-            .map_err(Error::io("make", target))?;
-        self.pack(file.as_file(), progress)?;
-        file.as_file().sync_all().map_err(Error::io("write", target))?;
-        let kept = match overwrite {
-            true => file.persist(target),
-            false => file.persist_noclobber(target),
-        };
-        kept.map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => exists(),
-            _ => Error::io("make", target)(error.error),
-        })?;
-        files::sync_dir(parent(target))
+        files::create_whole(target, overwrite, |file| self.pack(file, progress))
     }
 
     /// Writes the files of the capture into a new directory that only its owner can enter, which has its name when it is
@@ -108,20 +88,6 @@ impl CaptureReader {
         // It is no temporary directory any more.
         let _ = directory.keep();
         files::sync_dir(parent(target))
-    }
-}
-
-/// What is being made has another name until it is complete.
-fn unfinished() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".unfinished-");
-    builder
-}
-
-fn parent(target: &Path) -> &Path {
-    match target.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
     }
 }
 

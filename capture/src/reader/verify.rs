@@ -262,7 +262,7 @@ impl Inner {
             .collect();
         let is_journal = |path: &str| match self.volume.form() {
             Form::Pack => journal::segment_of(path).is_some_and(|segment| segment >= self.manifest.segments),
-            Form::Directory | Form::Temporary => path.starts_with(journal::DIRECTORY),
+            Form::Directory | Form::Text | Form::Temporary => path.starts_with(journal::DIRECTORY),
         };
         let mut paths = self.volume.list()?;
         paths.retain(|path| {

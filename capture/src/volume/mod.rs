@@ -27,7 +27,9 @@ pub enum Form {
     Directory,
     /// One file: a tar archive.
     Pack,
-    /// A directory that is removed with its last reader, as of events that are imported only to be read.
+    /// One file: a text, of which a directory was made that is removed with its last reader.
+    Text,
+    /// Events that were imported only to be read, into a directory that is removed with its last reader.
     Temporary,
 }
 
@@ -46,7 +48,7 @@ struct Place {
 enum Files {
     Directory(PathBuf),
     Pack(Entries),
-    Temporary(Temporary),
+    Temporary(Temporary, Form),
 }
 
 impl Volume {
@@ -73,8 +75,9 @@ impl Volume {
     }
 
     /// The capture in a directory that is removed when nothing reads it any more.
-    pub(crate) fn temporary(capture: Temporary) -> Result<Self, Error> {
-        Self::directory(capture.name.clone(), Files::Temporary(capture))
+    /// It was made of what has the form `form`.
+    pub(crate) fn temporary(capture: Temporary, form: Form) -> Result<Self, Error> {
+        Self::directory(capture.name.clone(), Files::Temporary(capture, form))
     }
 
     /// A pack that comes as a stream is kept in a file without a name.
@@ -103,7 +106,7 @@ impl Volume {
         if !pack::is_pack(&file).map_err(Error::io("read", &name))? {
             return Err(Error::NotACapture {
                 path: name,
-                reason: "it is neither a directory nor a pack".to_owned(),
+                reason: "it is neither a directory nor a pack nor a text".to_owned(),
             });
         }
         let files = Files::Pack(pack::entries(&name, file)?);
@@ -119,7 +122,7 @@ impl Volume {
         match &self.0.files {
             Files::Directory(_) => Form::Directory,
             Files::Pack(_) => Form::Pack,
-            Files::Temporary(_) => Form::Temporary,
+            Files::Temporary(_, form) => *form,
         }
     }
 
@@ -132,7 +135,7 @@ impl Volume {
     fn place(&self) -> Result<&Entries, &Path> {
         match &self.0.files {
             Files::Directory(directory) => Err(directory),
-            Files::Temporary(capture) => Err(&capture.path),
+            Files::Temporary(capture, _) => Err(&capture.path),
             Files::Pack(entries) => Ok(entries),
         }
     }
@@ -234,6 +237,12 @@ impl Temporary {
             directory,
             name: name.into(),
         })
+    }
+
+    /// What the capture is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        &self.name
     }
 
     /// Where to write the capture. There is nothing yet.

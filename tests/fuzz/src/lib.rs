@@ -11,22 +11,25 @@ mod events;
 mod filter;
 mod pack;
 mod record;
+mod text;
 mod yaml;
 
 pub use cel::cel;
 pub use filter::filter;
 pub use pack::pack;
 pub use record::record;
+pub use text::text;
 pub use yaml::yaml;
 
 /// What a target is: any bytes are fine, a panic is a find.
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has a corpus of that name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("cel", cel),
     ("filter", filter),
     ("pack", pack),
     ("record", record),
+    ("text", text),
     ("yaml", yaml),
 ];
