@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use capture::live::Recording;
+use capture::live::{HashMode, Recording};
 use capture::{JournalPolicy, WriterOptions};
 use clap::ValueEnum;
 use tracee::Address;
@@ -143,6 +143,12 @@ pub(super) struct MachineArgs {
     #[arg(long)]
     pub(super) env: bool,
 
+    /// Record the SHA-256 of executed files and mapped libraries, as a field `sha256` of the events that tell of them. What tells
+    /// files apart besides inode number and time of last change: nothing (`inode`), the device (`dev-inode`), or the image of the
+    /// container (`digest-inode`).
+    #[arg(long, value_name = "MODE", value_parser = hash_mode)]
+    pub(super) exec_hash: Option<HashMode>,
+
     /// Size of the buffer between the kernel and the recorder: what does not fit into it is lost, and counted.
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = bytes)]
     pub(super) ring_size: u64,
@@ -247,6 +253,11 @@ pub(super) enum ProgressForm {
     None,
 }
 
+fn hash_mode(name: &str) -> Result<HashMode, String> {
+    let mode = HashMode::ALL.into_iter().find(|mode| mode.name() == name);
+    mode.ok_or_else(|| format!("there are {}", HashMode::ALL.map(HashMode::name).join(", ")))
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
@@ -278,6 +289,15 @@ fn bytes(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modes_of_hashes() {
+        assert_eq!(hash_mode("dev-inode"), Ok(HashMode::DevInode));
+        assert_eq!(
+            hash_mode("sha1"),
+            Err("there are inode, dev-inode, digest-inode".to_owned())
+        );
+    }
 
     #[test]
     fn sizes_and_times() {

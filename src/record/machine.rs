@@ -21,6 +21,7 @@ pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
         .into_iter()
         .filter(|(_, recorded)| *recorded)
         .map(|(name, _)| name.to_owned())
+        .chain(config.hashes.map(live::HashMode::enrichment))
         .collect();
     let mut stores = store_names(Stores::new(), &config.recording.inputs)?;
     stores.extend(config.stores().into_iter().map(String::from));
@@ -60,6 +61,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
     config.window = args.machine.latency;
     config.command.clone_from(&args.machine.command);
     config.symbols = !args.machine.no_symbols;
+    config.hashes = args.machine.exec_hash;
     Ok(config)
 }
 

@@ -11,6 +11,7 @@ use ebpf::kernel::Facts;
 use ebpf::tasks::{Task, from_procfs};
 use ebpf::{EventReport, Scope, Sensor};
 
+use super::hashes::HashMode;
 use super::recording::{Config, LiveError};
 use crate::collect;
 use crate::manifest::{Clock, Header, Host, Source};
@@ -124,11 +125,12 @@ pub(super) fn header(
         }),
         sensor_plan: serde_json::to_value(reports).ok(),
         filters,
-        enrichments: if sensor.environment {
-            vec!["environment".to_owned()]
-        } else {
-            Vec::new()
-        },
+        enrichments: sensor
+            .environment
+            .then(|| "environment".to_owned())
+            .into_iter()
+            .chain(config.hashes.map(HashMode::enrichment))
+            .collect(),
         source: Source::Live,
         ..config.recording.header(offset.epoch(boot_ns()))
     }

@@ -19,8 +19,10 @@ use super::command::{RunningCommand, WaitingCommand};
 use super::containers::Containers;
 use super::convert::Converter;
 use super::enrichment::{Enricher, Questions};
+use super::hashes::Hashes;
 use super::host::{header, host_inputs, live_tasks, snapshot_row};
 use super::integrity::Looks;
+use super::line::Line;
 use super::recording::{CONTAINER_ENRICHMENT, Config, Ended, LiveError, Observer, Started, Stop, Summary};
 use super::session::{MAX_PENDING, Session, Source};
 use crate::Loss;
@@ -59,6 +61,8 @@ struct Recorder<'a> {
     converter: Converter,
     questions: Questions<'a>,
     looks: Looks,
+    /// Events on their way into the capture.
+    line: Line,
     /// The events that are kept whatever filters say.
     always: HashSet<&'static str>,
     /// How long records wait for earlier ones, ns.
@@ -97,6 +101,8 @@ impl<'a> Recorder<'a> {
         if let Some(waiting) = &waiting {
             sensor_config.scope = Scope::Descendants(waiting.pid());
         }
+        let hashes = config.hashes.map(Hashes::start).transpose();
+        let hashes = hashes.map_err(LiveError::Hashes)?;
         let offset = BootOffset::sample();
         let mut warnings = Vec::new();
         // Before the sensor, which fills its buffer while this takes its time.
@@ -134,6 +140,7 @@ impl<'a> Recorder<'a> {
             converter: Converter::new(offset, &tasks, containers, &sensor_config.events),
             questions: Questions::new(enricher),
             looks: Looks::new(),
+            line: Line::new(hashes, config.hash_patience),
             always: plan::all()
                 .filter(|plan| plan.chosen == Chosen::Always)
                 .map(|plan| plan.event)
@@ -156,7 +163,7 @@ impl<'a> Recorder<'a> {
         });
         // The observer sees them with the first flush.
         for event in recorder.converter.existing(recorder.last_time) {
-            recorder.keep(&event, &mut session);
+            recorder.keep(event, &mut session)?;
         }
         if let Some(waiting) = waiting {
             match waiting.start() {
@@ -171,47 +178,48 @@ impl<'a> Recorder<'a> {
     }
 
     fn push(&mut self, record: &ebpf::abi::Record, session: &mut Session<'_>) -> Result<(), LiveError> {
-        self.push_found(record.head.time, session);
+        self.push_found(record.head.time, session)?;
         self.looks.follow(record);
         self.last_time = self.last_time.max(record.head.time);
         let events = self.converter.convert(record);
         self.tell_containers(session)?;
         for event in events {
-            self.keep(&event, session);
+            self.keep(event, session)?;
         }
         Ok(())
     }
 
-    fn keep(&self, event: &RecordedEvent, session: &mut Session<'_>) {
+    fn keep(&mut self, event: RecordedEvent, session: &mut Session<'_>) -> Result<(), LiveError> {
         let kept = self
             .config
             .keep
             .as_ref()
-            .is_none_or(|keep| self.always.contains(event.event.name.as_str()) || keep.keeps(event));
+            .is_none_or(|keep| self.always.contains(event.event.name.as_str()) || keep.keeps(&event));
         if kept {
-            session.writer.push(event);
+            self.line.event(event, &mut session.writer)?;
         }
+        Ok(())
     }
 
     /// Pushes what was found by looking until `time`, ns since boot.
-    fn push_found(&mut self, time: u64, session: &mut Session<'_>) {
+    fn push_found(&mut self, time: u64, session: &mut Session<'_>) -> Result<(), LiveError> {
         while let Some((time, event)) = self.looks.until(time) {
             self.last_time = self.last_time.max(time);
             if let Some(event) = self.converter.found(time, &event) {
-                self.keep(&event, session);
+                self.keep(event, session)?;
             }
         }
+        Ok(())
     }
 
     /// Tells the container store what has been learnt beside events, before the next one.
     fn tell_containers(&mut self, session: &mut Session<'_>) -> Result<(), LiveError> {
         let rows = self.converter.containers.take_inputs();
         if !rows.is_empty() {
-            session.writer.add_input(Input {
-                store: Store::Container.name().to_owned(),
-                seq: session.writer.next_seq(),
-                rows: ContainerInput::to_batch(&rows),
-            })?;
+            let (store, seq) = (Store::Container.name().to_owned(), session.writer.next_seq());
+            let rows = ContainerInput::to_batch(&rows);
+            let input = Input { store, seq, rows };
+            self.line.input(input, &mut session.writer)?;
         }
         Ok(())
     }
@@ -246,6 +254,10 @@ impl<'a> Recorder<'a> {
     }
 
     fn checkpoint(&mut self, session: &Session<'_>) {
+        // What waits has no number yet.
+        if !self.line.is_empty() {
+            return;
+        }
         let next = session.writer.next_seq();
         if self.checkpoints.last().is_none_or(|(_, seq)| *seq != next) {
             if self.checkpoints.len() >= MAX_CHECKPOINTS {
@@ -322,7 +334,8 @@ impl Source for Recorder<'_> {
         while let Some(record) = self.orderer.pop(drained.horizon) {
             self.push(&record, session)?;
         }
-        self.push_found(drained.horizon.saturating_sub(self.window), session);
+        self.push_found(drained.horizon.saturating_sub(self.window), session)?;
+        self.line.settle(&mut session.writer)?;
         if let Err(error) = self.looks.look(&mut self.sensor) {
             let warning = format!("from here on, hooks in the kernel's tables are not looked for ({error})");
             session.warnings.push(warning);
@@ -363,7 +376,8 @@ impl Source for Recorder<'_> {
     fn drain(&mut self, session: &mut Session<'_>) -> Result<bool, LiveError> {
         while session.writer.pending() < MAX_PENDING {
             let Some(record) = self.orderer.pop_any() else {
-                self.push_found(u64::MAX, session);
+                self.push_found(u64::MAX, session)?;
+                self.line.finish(&mut session.writer)?;
                 let counters = self.sensor.counters()?;
                 self.checkpoint(session);
                 let losses = self.orderer.finish(&counters.produced, self.stopped);

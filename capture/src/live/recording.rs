@@ -14,6 +14,7 @@ use detectors_api::stores::Store;
 use detectors_stores::{Input, Stores};
 use ebpf::{EventReport, ProgramCost};
 
+use super::hashes::HashMode;
 #[cfg(doc)]
 use super::record;
 use crate::manifest::{Header, Manifest, format_time};
@@ -96,6 +97,10 @@ pub struct Config {
     pub window: Duration,
     /// Whether to keep the kernel's symbols: about 1 MB a capture.
     pub symbols: bool,
+    /// Whether the SHA-256 of executed files is a field of the events that tell of them, and what tells files apart then.
+    pub hashes: Option<HashMode>,
+    /// How long an event waits for the hash of its file: a file that takes longer is told to the store [`LATE`](super::LATE).
+    pub hash_patience: Duration,
     /// How long the end of the recording waits for container runtimes that have not answered yet.
     pub answer_patience: Duration,
 }
@@ -112,6 +117,8 @@ impl Config {
             command: Vec::new(),
             keep: None,
             symbols: true,
+            hashes: None,
+            hash_patience: Duration::from_millis(200),
             answer_patience: Duration::from_secs(2),
         }
     }
@@ -251,6 +258,9 @@ pub enum LiveError {
     /// The capture.
     #[error(transparent)]
     Capture(#[from] Error),
+    /// The thread that reads executed files.
+    #[error("cannot start the thread that reads executed files")]
+    Hashes(#[source] io::Error),
     /// The command to record.
     #[error("cannot run {command}")]
     Command {
