@@ -52,7 +52,7 @@ pub(crate) struct Adjustments {
                        ACME-001:\n    \
                          config: {limit: 5}   what the detector is told"
     )]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Go on without files of detectors that cannot be used
     #[arg(long)]
     skip_broken: bool,

@@ -41,6 +41,7 @@ Examples:
   tracee-cap record -w net.tcap --events @net,-net_packet_ipv4
   tracee-cap record -w web.tcap --scope comm=nginx --data 'security_file_open.pathname=/etc/*'
   tracee-cap record -w found.tcap --detectors builtin      what these detectors need, and what they find
+  tracee-cap record --fixture tests/shell -- ./exploit.sh  a test of the detectors that find something
   tracee --output json | tracee-cap record - -w now.tcap   what another program sees
   tracee-cap record --from-tracee localhost:4466 -w now.tcap
 
@@ -57,12 +58,27 @@ pub(crate) struct Args {
     from_tracee: Option<Address>,
 
     /// Where to make the capture.
-    #[arg(short, long = "write", value_name = "FILE.tcap")]
-    write: PathBuf,
+    #[arg(short, long, value_name = "FILE.tcap", required_unless_present = "fixture")]
+    pub(super) write: Option<PathBuf>,
 
-    /// Replace a capture that is there already.
+    /// Make a fixture, a test for `tracee-cap test`, of what the command does: with the detectors of --detectors, or else those of
+    /// this program that find something, which from then on have to find exactly that. The kernel's symbols are left out, unless a
+    /// detector of --detectors asks for them.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "command",
+        conflicts_with_all = ["write", "list_refused", "paths", "disable", "skip_broken"]
+    )]
+    pub(super) fixture: Option<PathBuf>,
+
+    /// What happens in the fixture, for people.
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "fixture")]
+    pub(super) description: String,
+
+    /// Replace a capture, or a fixture, that is there already.
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
 
     /// Stop after this time: `10s`, `5m`, `1h30m`.
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -176,11 +192,6 @@ pub(super) enum Foreign<'a> {
 }
 
 impl Args {
-    /// The capture to make.
-    pub(super) fn path(&self) -> &Path {
-        &self.write
-    }
-
     /// Where the events of another program come from; `None` if they are those of this machine.
     pub(super) fn foreign(&self) -> Option<Foreign<'_>> {
         match &self.from_tracee {
@@ -189,8 +200,8 @@ impl Args {
         }
     }
 
-    /// What is asked of the recording, wherever its events come from.
-    pub(super) fn recording(&self) -> Result<Recording, Failure> {
+    /// What is asked of the recording that is made at `path`, wherever its events come from.
+    pub(super) fn recording(&self, path: &Path) -> Result<Recording, Failure> {
         Ok(Recording {
             writer: WriterOptions {
                 journal: if self.fsync {
@@ -209,7 +220,7 @@ impl Args {
             argv: std::env::args_os()
                 .map(|argument| argument.to_string_lossy().into_owned())
                 .collect(),
-            ..Recording::new(&self.write)
+            ..Recording::new(path)
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use anyhow::Context;
 use capture::live::{self, Ended, Stop, Stream, StreamConfig};
@@ -16,7 +17,12 @@ use crate::detectors::Offer;
 use crate::exit::{Exit, Failure};
 use crate::import;
 
-pub(super) fn run(args: &Args, source: Foreign<'_>, stop: &mut dyn Stop) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &Args,
+    path: &Path,
+    source: Foreign<'_>,
+    stop: &mut dyn Stop,
+) -> Result<Exit, Failure> {
     let kept = args.selection.kept()?;
     let config = StreamConfig {
         filters: match args.selection.words() {
@@ -24,7 +30,7 @@ pub(super) fn run(args: &Args, source: Foreign<'_>, stop: &mut dyn Stop) -> Resu
             words => vec![format!("events={}", words.join(","))],
         },
         architecture: args.foreign.architecture.clone().unwrap_or_default(),
-        ..StreamConfig::new(args.recording()?)
+        ..StreamConfig::new(args.recording(path)?)
     };
     let source = Source::open(source)?;
     let stores = Stores::with(Settings {
@@ -43,7 +49,7 @@ pub(super) fn run(args: &Args, source: Foreign<'_>, stop: &mut dyn Stop) -> Resu
     }
     let note = source.note();
     let stream = source.stream()?;
-    let mut watch = Watch::new(args, chosen);
+    let mut watch = Watch::new(args, path, chosen);
     let mut missed: BTreeSet<_> = kept.names().collect();
     let mut keeps = |event: &str| {
         missed.remove(event);

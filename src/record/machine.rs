@@ -1,17 +1,20 @@
 //! Recording this machine, or one command.
 
+use std::path::Path;
+
 use capture::live::{self, Config, Ended, Enricher, Stop, Summary};
+use detectors_api::stores::Store;
 use detectors_stores::Stores;
 use ebpf::Status;
 
 use super::args::Args;
 use super::watch::Watch;
-use super::{chosen, describe, notes, refusals, say, store_names};
-use crate::detectors::Offer;
+use super::{Place, chosen, describe, notes, refusals, say, store_names};
+use crate::detectors::{Chosen, Offer};
 use crate::exit::{Exit, Failure};
 
-pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
-    let mut config = config(args)?;
+pub(super) fn run(args: &Args, place: &Place<'_>, stop: &mut dyn Stop) -> Result<Exit, Failure> {
+    let mut config = config(args, place.path)?;
     let mut enricher = args.enrichment.enricher()?;
     let recorded = [
         ("environment", args.machine.env),
@@ -41,20 +44,23 @@ pub(super) fn run(args: &Args, stop: &mut dyn Stop) -> Result<Exit, Failure> {
     if let Some(refusals) = refusals(args, chosen.as_ref()) {
         return refusals;
     }
-    let mut watch = Watch::new(args, chosen);
+    if !place.whole {
+        config.symbols &= chosen.as_ref().is_some_and(asks_for_symbols);
+    }
+    let mut watch = Watch::new(args, place.name, chosen);
     let enricher = enricher.as_mut().map(|enricher| enricher as &mut dyn Enricher);
     let result = live::record(&config, enricher, &mut watch, stop);
     let summary = watch.finish(result)?;
-    say(&told(&config, &summary))?;
+    say(&told(&config, place.name, &summary))?;
     Ok(Exit::Ok)
 }
 
-fn config(args: &Args) -> Result<Config, Failure> {
+fn config(args: &Args, path: &Path) -> Result<Config, Failure> {
     let ring_bytes = u32::try_from(args.machine.ring_size)
         .ok()
         .filter(|size| *size <= 1 << 30)
         .ok_or_else(|| Failure::usage("--ring-size is at most 1GiB"))?;
-    let mut config = Config::new(args.recording()?);
+    let mut config = Config::new(args.recording(path)?);
     config.sensor.ring_bytes = ring_bytes;
     config.sensor.latency = args.machine.latency;
     config.sensor.environment = args.machine.env;
@@ -65,9 +71,17 @@ fn config(args: &Args) -> Result<Config, Failure> {
     Ok(config)
 }
 
+fn asks_for_symbols(chosen: &Chosen) -> bool {
+    let mut stores = chosen
+        .engine
+        .definitions()
+        .flat_map(|definition| &definition.stores);
+    stores.any(|store| store.name == Store::Symbol.name())
+}
+
 /// The recording in a paragraph.
-fn told(config: &Config, summary: &Summary) -> String {
-    let mut text = describe(&config.recording.path, summary, " (try a larger --ring-size)");
+fn told(config: &Config, name: &Path, summary: &Summary) -> String {
+    let mut text = describe(name, summary, " (try a larger --ring-size)");
     let unavailable: Vec<_> = summary
         .reports
         .iter()

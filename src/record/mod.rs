@@ -1,6 +1,7 @@
 //! `tracee-cap record`.
 
 mod args;
+mod fixture;
 mod foreign;
 mod machine;
 mod selection;
@@ -31,9 +32,36 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let signals = stop_signals()?;
     let mut stop = || matches!(signals.read_signal(), Ok(Some(_)));
-    match args.foreign() {
-        Some(source) => foreign::run(args, source, &mut stop),
-        None => machine::run(args, &mut stop),
+    match (args.foreign(), &args.write, &args.fixture) {
+        (Some(source), Some(path), _) => foreign::run(args, path, source, &mut stop),
+        (None, Some(path), _) => machine::run(args, &Place::of(path), &mut stop),
+        (None, None, Some(directory)) => fixture::run(args, directory, &mut stop),
+        // The command line is refused before it comes to that.
+        (Some(_), None, _) | (None, None, None) => {
+            Err(Failure::usage("there is nowhere to record to: give -w"))
+        }
+    }
+}
+
+/// Where a recording of this machine goes.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    /// The capture to make.
+    path: &'a Path,
+    /// What people call it.
+    name: &'a Path,
+    /// Whether all is kept that any detector may ask for, rather than what the chosen ones do.
+    whole: bool,
+}
+
+impl<'a> Place<'a> {
+    /// A capture of its own.
+    fn of(path: &'a Path) -> Self {
+        Self {
+            path,
+            name: path,
+            whole: true,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is shown while recording, and detected.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use capture::Unreadable;
 use capture::live::{LiveError, Observer, Progress, RecordBatch, Started, Summary};
@@ -31,7 +31,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(args: &Args, chosen: Option<Chosen>) -> Self {
+    pub(super) fn new(args: &Args, path: &Path, chosen: Option<Chosen>) -> Self {
         Self {
             form: args.progress,
             bar: match args.progress {
@@ -40,7 +40,7 @@ impl Watch {
             },
             detection: chosen.map(|chosen| detection(chosen, args.form())),
             bad: BadRecords::default(),
-            capture: args.path().to_owned(),
+            capture: path.to_owned(),
             acknowledged: 0,
         }
     }

@@ -4,5 +4,6 @@ mod blessing;
 mod covering;
 mod mistakes;
 mod new;
+mod recorded;
 mod support;
 mod verdicts;
