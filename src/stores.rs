@@ -24,6 +24,11 @@ pub(crate) struct StoreFiles {
 }
 
 impl StoreFiles {
+    /// The files.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// What the stores are told, from the beginning.
     pub(crate) fn load(&self) -> Result<Vec<Input>, Failure> {
         self.files

@@ -10,7 +10,7 @@ use detectors_yaml::error::FileError;
 use detectors_yaml::source::Source;
 use replay::provenance::FileDigest;
 
-use super::selection::Word;
+use super::selection::{Word, path_word};
 use crate::exit::{Exit, Failure};
 
 /// A detector that can be chosen.
@@ -38,6 +38,14 @@ impl Known {
             definition: detector.definition(),
             origin,
             detector,
+        }
+    }
+
+    /// A word that chooses it, where detectors can be chosen from this program and from `paths`.
+    pub(crate) fn word(&self, paths: &[PathBuf]) -> String {
+        match &self.origin {
+            Origin::File(file) if !paths.iter().any(|path| self.origin.is_in(path)) => path_word(file.path()),
+            _ => self.definition.id.clone(),
         }
     }
 

@@ -12,7 +12,7 @@ mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use capture::CaptureReader;
 use detectors_engine::{Engine, EngineBuilder, Reason, Refusal, Warning};
@@ -71,6 +71,11 @@ impl Adjustments {
         }
     }
 
+    /// The file of settings.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// Whether nothing is to be adjusted.
     pub(crate) fn are_none(&self) -> bool {
         *self == Self::default()
@@ -125,6 +130,8 @@ pub(crate) struct Chosen {
     pub(crate) helpers: BTreeSet<String>,
     /// What each of those that run is made of besides this program, by id.
     pub(crate) inputs: BTreeMap<String, DetectorInputs>,
+    /// The word that chooses each of those that run, with the same settings and nothing to choose from besides; by id.
+    pub(crate) words: BTreeMap<String, String>,
     /// The files that were read for them.
     pub(crate) files: Vec<FileDigest>,
 }
@@ -234,6 +241,12 @@ pub(crate) fn assemble(
             (id.clone(), inputs)
         })
         .collect();
+    let configured = settings.as_ref().map_or(&[][..], |settings| &settings.paths);
+    let words = choice.detectors.iter().map(|known| {
+        let id = known.definition.id.clone();
+        (id, known.word(configured))
+    });
+    let words = words.collect();
     let mut builder = EngineBuilder::new()
         .detectors(choice.detectors.into_iter().map(|known| known.detector))
         .enrichments(offer.enrichments)
@@ -257,6 +270,7 @@ pub(crate) fn assemble(
         refusals: registered.refusals,
         helpers: choice.helpers,
         inputs,
+        words,
         files: loaded.files.digests(),
     })
 }

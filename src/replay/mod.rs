@@ -19,6 +19,8 @@ use replay::Provenance;
 use replay::provenance::OutputRecord;
 
 pub(crate) use args::Args;
+pub(crate) use range::Range;
+pub(crate) use restriction::Wanted;
 
 use execute::{Ran, Run};
 use form::OutputForm;
@@ -146,7 +148,7 @@ fn explain(
 }
 
 /// The failure that an error of a run means.
-fn failure(error: replay::Error) -> Failure {
+pub(crate) fn failure(error: replay::Error) -> Failure {
     match error {
         replay::Error::Output(error) => Failure::from(error),
         replay::Error::Capture(error) => opened::failure(error),

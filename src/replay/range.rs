@@ -11,7 +11,7 @@ use crate::opened;
 
 /// The part of a capture that is looked at.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub(super) struct Range {
+pub(crate) struct Range {
     /// Look at events from this moment on. Stores know what happened before
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, long_help = from_help())]
     from: Option<Moment>,
@@ -29,8 +29,13 @@ fn from_help() -> String {
 }
 
 impl Range {
+    /// From one moment to the other.
+    pub(crate) fn new(from: Option<Moment>, to: Option<Moment>) -> Self {
+        Self { from, to }
+    }
+
     /// The sequence numbers of the events to look at.
-    pub(super) fn of(self, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Failure> {
+    pub(crate) fn of(self, reader: &CaptureReader) -> Result<RangeInclusive<u64>, Failure> {
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from.is_after(to, reader)
         {

@@ -11,7 +11,7 @@ use crate::{event_words, opened};
 
 /// Which events detectors are given.
 #[derive(Debug, Default, clap::Args)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Only events with these names; others are not even read for detectors
     #[arg(
         long,
@@ -54,8 +54,23 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Events with these names, from these containers, of these process trees, for which these conditions hold.
+    pub(crate) fn new(
+        event: Vec<String>,
+        container: Vec<String>,
+        process_tree: Vec<Root>,
+        conditions: Vec<String>,
+    ) -> Self {
+        Self {
+            event,
+            container,
+            process_tree,
+            conditions,
+        }
+    }
+
     /// The names of the events that are wanted; all, if `None`.
-    pub(super) fn events(&self) -> Result<Option<BTreeSet<&'static str>>, Failure> {
+    pub(crate) fn events(&self) -> Result<Option<BTreeSet<&'static str>>, Failure> {
         if self.event.is_empty() {
             return Ok(None);
         }
@@ -71,7 +86,7 @@ impl Wanted {
     }
 
     /// What this means for some captures, a part for each.
-    pub(super) fn of(&self, readers: &[CaptureReader]) -> Result<Vec<Restrictions>, Failure> {
+    pub(crate) fn of(&self, readers: &[CaptureReader]) -> Result<Vec<Restrictions>, Failure> {
         let events = self.events()?;
         let conditions = readers
             .iter()
