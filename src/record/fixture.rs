@@ -4,26 +4,28 @@ use std::path::Path;
 
 use capture::CaptureReader;
 use capture::live::Stop;
-use fixtures::fixture::{Draft, Form, How, Made};
+use fixtures::fixture::{Draft, How, Made};
 
 use super::args::Args;
 use super::{Place, machine};
 use crate::exit::{Exit, Failure};
-use crate::fixture::{DetectorArgs, failure, finish, made, told};
+use crate::fixture::{DetectorArgs, failure, finish, keep, made, told};
 use crate::opened;
 
 /// Records the command, and makes the fixture in `directory` of it.
 pub(super) fn run(args: &Args, directory: &Path, stop: &mut dyn Stop) -> Result<Exit, Failure> {
     // Signals end the recording, not this process, so that nothing stays of the draft.
     let draft = Draft::new(directory, args.force).map_err(failure)?;
-    let capture = draft.capture(Form::Directory);
+    let recording = draft.directory().join("recording");
     let place = Place {
-        path: &capture,
+        path: &recording,
         name: directory,
         whole: false,
     };
     let exit = machine::run(args, &place, stop)?;
-    let reader = CaptureReader::open(&capture).map_err(opened::failure)?;
+    let reader = CaptureReader::open(&recording).map_err(opened::failure)?;
+    keep(&reader, &draft)?;
+    std::fs::remove_dir_all(&recording)?;
     let command = args.machine.command.iter();
     let made = Made {
         command: command
