@@ -115,7 +115,7 @@ impl Sieve {
                 (Some(field), None) => drop(inexact.insert(field)),
                 (None, _) => match filter.as_str() {
                     "container" | "container=started" | "container=true" | "container!=false" => {
-                        inside = true
+                        inside = true;
                     }
                     "host" | "not-container" | "container=false" | "container!=true" => outside = true,
                     _ => {}
