@@ -30,7 +30,7 @@ fn a_detection_becomes_a_fixture_that_passes() {
     let tested = place.run(&["test", "tests"]);
     assert_eq!(tested.code, 0, "{tested:?}");
     // What is left is a capture like any other, and small.
-    let replayed = place.run(&["replay", "tests/third/capture.tcap", "-o", "ndjson"]);
+    let replayed = place.run(&["replay", "tests/third/capture.tcap.txt", "-o", "ndjson"]);
     assert!(replayed.out.contains(&found[2]), "{replayed:?}");
     assert!(directory_size(&place.path("tests/third")) < 64 << 10);
 }
@@ -188,6 +188,13 @@ fn a_fixture_can_be_one_file_and_be_cut_again() {
     assert_eq!(packed, [&*found[1], &found[4]].concat());
     assert!(place.path("tests/pack/capture.tcap.tar").is_file());
     assert!(!place.path("tests/pack/capture.tcap").exists());
+    let first = make(
+        CAPTURE,
+        "tests/directory",
+        &["--detection", "1", "--form", "directory"],
+    );
+    assert_eq!(first, found[0]);
+    assert!(place.path("tests/directory/capture.tcap/manifest.json").is_file());
     let again = make(
         "tests/pack/capture.tcap.tar",
         "tests/again",

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use detectors_api::event::EventBatch;
 use detectors_api::stores::Store;
 
@@ -11,7 +12,7 @@ use crate::container::ContainerStore;
 use crate::custom::{CUSTOM, CustomStores};
 use crate::dns::DnsStore;
 use crate::fold::Fold;
-use crate::process::ProcessStore;
+use crate::process::{ProcessStore, part};
 use crate::reads::Source;
 use crate::rows::{Row, RowsError, rows};
 use crate::symbol::SymbolStore;
@@ -321,6 +322,25 @@ impl Stores {
         }
         self.settled = seq;
         Ok(())
+    }
+
+    /// The `kept` rows of the keyframe table called `name`, by their numbers in increasing order, as a keyframe table of its own: its
+    /// rows may name each other by their places. What makes no sense without a row that is not kept is not kept either, or does not
+    /// name it any more, as far as that is possible; [`restore`](Self::restore) decides whether it is.
+    ///
+    /// # Errors
+    /// If the table is malformed, or of no store.
+    pub fn part_of_keyframe(name: &str, rows: &RecordBatch, kept: &[u32]) -> Result<RecordBatch, FoldError> {
+        if !Self::is_keyframe_name(name) {
+            let store = name.to_owned();
+            return Err(FoldError::UnknownStore { store });
+        }
+        if name == Store::Process.name() {
+            return Ok(part(rows, kept)?);
+        }
+        let kept = kept.iter().filter(|row| (**row as usize) < rows.num_rows());
+        let kept: UInt32Array = kept.copied().collect();
+        Ok(take_record_batch(rows, &kept).expect("rows of any type can be taken, and these exist"))
     }
 
     /// Drops history that only questions about events before `seq` depend on. Answers about later ones do not change.

@@ -35,6 +35,7 @@ mod intern;
 mod keyframe;
 mod mention;
 mod moving;
+mod part;
 mod past;
 mod restore;
 mod retention;
@@ -45,6 +46,7 @@ mod timeline;
 mod view;
 
 pub use answer::{Moment, ThreadInfo, Version};
+pub(crate) use part::part;
 pub use snapshot::TaskSnapshot;
 pub use view::ProcessesAt;
 

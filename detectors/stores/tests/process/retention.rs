@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
-use detectors_api::stores::Stores as _;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::datatypes::UInt32Type;
+use detectors_api::stores::{ProcessStore as _, Stores as _};
 use detectors_api::testkit::TestEvent;
 use detectors_stores::{FoldError, Stores};
 
@@ -181,4 +182,67 @@ fn a_malformed_keyframe_is_refused_with_its_place() {
         error.expect_err("no id").to_string(),
         "column `id` of the table keyframes/process has a null in row 0"
     );
+}
+
+#[test]
+fn a_part_of_a_keyframe_knows_what_is_in_it() {
+    let grandchild = (300, B + 2 * SECOND);
+    let events = [
+        fork(at(1), P, C),
+        clone(at(1), C, P, T),
+        fork(at(2), C, grandchild),
+    ];
+    let mut stores = told_with_retention(10 * SECOND, &events);
+    let frames = stores.keyframes();
+    let known_by = |kept: &[u32]| {
+        let frames: Vec<_> = frames
+            .iter()
+            .map(|(name, rows)| match *name {
+                "process" => (
+                    *name,
+                    Stores::part_of_keyframe(name, rows, kept).expect("our own"),
+                ),
+                name => (name, rows.clone()),
+            })
+            .map(|(name, rows)| (name.to_owned(), rows))
+            .collect();
+        let mut stores = Stores::new();
+        stores.restore(9, &frames, Vec::new()).expect("it makes sense");
+        stores
+    };
+    let (_, rows) = frames
+        .iter()
+        .find(|(name, _)| *name == "process")
+        .expect("a table");
+    let all: Vec<u32> = (0..rows.num_rows() as u32).collect();
+    assert_eq!(Stores::part_of_keyframe("process", rows, &all), Ok(rows.clone()));
+    // Whoever is left out, all others are found by all routes.
+    for (place, left_out) in stores.processes().at(9, 0).all().iter().enumerate() {
+        let ids = rows
+            .column_by_name("id")
+            .expect("a column")
+            .as_primitive::<UInt32Type>();
+        let row = all
+            .iter()
+            .find(|row| ids.value(**row as usize) == left_out.entity_id);
+        let kept: Vec<_> = all.iter().filter(|other| Some(*other) != row).copied().collect();
+        let part = known_by(&kept);
+        let view = part.processes().at(9, 0);
+        let whole = stores.processes().at(9, 0);
+        for (other, process) in whole.all().iter().enumerate() {
+            let found = view.get_process(process.entity_id);
+            assert_eq!(found.is_ok(), other != place, "{process:?} without {left_out:?}");
+            let threads = whole.threads(process.entity_id).len();
+            let left = if other == place { 0 } else { threads };
+            assert_eq!(view.threads(process.entity_id).len(), left);
+            let ancestry = view.get_ancestry(process.entity_id, 9).expect("known or not");
+            assert!(
+                ancestry
+                    .iter()
+                    .all(|ancestor| ancestor.entity_id != left_out.entity_id)
+            );
+        }
+    }
+    assert!(Stores::part_of_keyframe("nonsense", rows, &all).is_err());
+    assert_eq!(known_by(&[]).processes().len(), 0);
 }
