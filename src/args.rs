@@ -20,8 +20,8 @@ Exit codes:
   5  incomplete capture, read to its end
   130  interrupted with Ctrl-C
 
-stdout is data, stderr is everything else. Where a command reads a capture, it takes a directory, a pack, or a file of
-events (`-` for standard input), which is then imported for that run.";
+stdout is data, stderr is everything else. Where a command reads a capture, it takes a directory, a pack, a text, or a file
+of events (`-` for standard input), which is then imported for that run.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Import(crate::import::Args),
     Export(crate::export::Args),
     Replay(crate::replay::Args),
+    Slice(crate::slice::Args),
     Sql(crate::sql::Args),
     Fixture(crate::fixture::Args),
     Test(crate::test::Args),

@@ -93,6 +93,7 @@ fn table(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> String {
     line("host", host(manifest));
     line("time", manifest.time.map(time).unwrap_or_default());
     line("source", source(manifest));
+    line("cut from", cut(manifest));
     line("tool", format!("{}, format {}", manifest.tool, manifest.format));
     line("command", manifest.header.argv.join(" "));
     line("filters", manifest.header.filters.join(", "));
@@ -186,6 +187,27 @@ fn time(range: TimeRange) -> String {
         format_time(range.first),
         format_time(range.last)
     )
+}
+
+/// What the capture was cut out of.
+fn cut(manifest: &Manifest) -> String {
+    let Some(cut) = &manifest.header.cut else {
+        return String::new();
+    };
+    let mut text = format!(
+        "{}, events {} to {}",
+        cut.of.capture_id, cut.seq.first, cut.seq.last
+    );
+    for restriction in &cut.restrictions {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ", {restriction}");
+    }
+    match (cut.restrictions.as_slice(), cut.only) {
+        ([], _) => {}
+        (_, true) => text.push_str("; nothing else"),
+        (_, false) => text.push_str("; and what stores need"),
+    }
+    text
 }
 
 fn source(manifest: &Manifest) -> String {

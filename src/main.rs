@@ -20,9 +20,11 @@ mod export;
 mod fixture;
 mod import;
 mod info;
+mod making;
 mod pack;
 mod record;
 mod replay;
+mod slice;
 mod sql;
 mod stores;
 mod test;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Slice(args) => slice::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Fixture(args) => fixture::run(&args),
         Command::Test(args) => test::run(&args),

@@ -7,6 +7,7 @@ use capture::CaptureReader;
 use indicatif::HumanBytes;
 
 use crate::exit::{Exit, Failure};
+use crate::making;
 use crate::opened::{self, failure, warn};
 use crate::progress;
 
@@ -41,7 +42,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let reader = opened::whole(&args.capture)?;
     let target = match &args.write {
         Some(target) => target.clone(),
-        None => default_target(&args.capture)?,
+        None => making::bare_name(&args.capture)
+            .map(|name| PathBuf::from(name + ".tar"))
+            .ok_or_else(|| Failure::usage("give the file to write with -w FILE"))?,
     };
     let bar = progress::bar(Some(reader.manifest().bytes()), "pack");
     let progress = |bytes| bar.inc(bytes);
@@ -72,18 +75,4 @@ pub(crate) fn summary(target: &Path, reader: &CaptureReader) -> String {
         HumanBytes(manifest.bytes()),
         manifest.digest(),
     )
-}
-
-/// `NAME.tcap.tar` for `NAME.tcap`, or for events in `NAME`.
-fn default_target(capture: &Path) -> Result<PathBuf, Failure> {
-    let name = capture.file_name().and_then(|name| name.to_str()).unwrap_or("-");
-    match [".tar", ".txt"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name)
-    {
-        "-" => Err(Failure::usage("give the file to write with -w FILE")),
-        name if name.ends_with(".tcap") => Ok(format!("{name}.tar").into()),
-        name => Ok(format!("{name}.tcap.tar").into()),
-    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use capture::{CaptureReader, Form};
 
 use crate::exit::{Exit, Failure};
+use crate::making;
 use crate::opened::{self, failure, warn};
 use crate::pack::summary;
 use crate::progress;
@@ -38,7 +39,9 @@ Examples:
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let target = match &args.write {
         Some(target) => target.clone(),
-        None => default_target(&args.pack)?,
+        None => making::bare_name(&args.pack)
+            .map(PathBuf::from)
+            .ok_or_else(|| Failure::usage("give the directory to make with -w CAPTURE"))?,
     };
     let reader = if args.pack == Path::new("-") {
         CaptureReader::open_stream(io::stdin().lock(), &args.pack)
@@ -62,18 +65,4 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     warn(&summary(&target, &reader));
     Ok(opened::end(&reader))
-}
-
-/// `NAME.tcap` for `NAME.tcap.tar` or `NAME.tcap.txt`, and for `NAME`.
-fn default_target(pack: &Path) -> Result<PathBuf, Failure> {
-    let name = pack.file_name().and_then(|name| name.to_str()).unwrap_or("-");
-    match [".tar", ".txt"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name)
-    {
-        "-" => Err(Failure::usage("give the directory to make with -w CAPTURE")),
-        name if name.ends_with(".tcap") => Ok(name.into()),
-        name => Ok(format!("{name}.tcap").into()),
-    }
 }

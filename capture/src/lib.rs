@@ -30,6 +30,7 @@ mod error;
 mod files;
 mod import;
 mod journal;
+mod lineage;
 pub mod live;
 mod loss;
 mod manifest;
@@ -46,6 +47,7 @@ pub use entry::{Beginning, Entry};
 pub use error::Error;
 pub use import::{Import, ImportError, Input, InputFormat, Unreadable};
 pub use journal::{Cut, JournalPolicy};
+pub use lineage::{Excerpt, MergedPart, Origin, derived_id};
 pub use loss::{Loss, loss_schema};
 pub use manifest::{
     Clock, FORMAT, Header, Host, ImportedInput, MANIFEST, Manifest, Part, SeqRange, Source, State, TimeRange,

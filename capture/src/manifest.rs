@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::records::Content;
 use crate::volume::Volume;
-use crate::{Error, Table};
+use crate::{Error, Excerpt, MergedPart, Table};
 
 /// Name of the manifest in the capture's directory.
 pub const MANIFEST: &str = "manifest.json";
@@ -79,6 +79,12 @@ pub struct Header {
     pub stores_retention_ns: Option<u64>,
     /// Where the events come from.
     pub source: Source,
+    /// What the capture was cut out of, if it is a part of another one. All else is said of the whole recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Excerpt>,
+    /// What the capture was merged from, in order; empty if it was not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<MergedPart>,
 }
 
 impl Header {

@@ -50,7 +50,7 @@ impl Range {
     }
 
     /// What was asked for, and what is there.
-    pub(super) fn record(
+    pub(crate) fn record(
         self,
         reader: &CaptureReader,
         seq: &RangeInclusive<u64>,

@@ -2,6 +2,7 @@
 
 use arrow::error::ArrowError;
 use detectors_api::event::EventBatch;
+use detectors_api::stores::Store;
 use detectors_stores::{FoldError, Input, Stores};
 use rayon::prelude::*;
 
@@ -88,7 +89,7 @@ impl CaptureReader {
     /// # Errors
     /// As [`stores`](Self::stores).
     pub fn stores_with(&self, seq: u64, more: Vec<Input>) -> Result<Stores, Error> {
-        let settings = self.manifest().header.store_settings(self.event_types());
+        let mut settings = self.manifest().header.store_settings(self.event_types());
         let mut inputs = Vec::new();
         for store in self.input_stores() {
             inputs.extend(self.inputs(&store)?);
@@ -102,6 +103,8 @@ impl CaptureReader {
             Some(keyframe) => self.keyframe(keyframe)?,
             None => Vec::new(),
         };
+        // Whatever was cut away, answers were seen before.
+        settings.dns |= frames.iter().any(|(name, _)| name == Store::Dns.name());
         let mut stores = Stores::with(settings);
         stores
             .restore(keyframe.unwrap_or_default(), &frames, inputs)

@@ -1,0 +1,5 @@
+//! Captures made of captures through the command line: converted, sliced, merged, exported.
+
+mod convert;
+mod slice;
+mod support;
