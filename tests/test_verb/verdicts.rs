@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Place, lost};
+use crate::support::{Place, RULE, lost};
 
 const EXACT: &str = "  detections: exact\n";
 
@@ -96,7 +96,7 @@ fn losses_have_to_be_expected() {
 #[test]
 fn who_is_refused_has_to_be_expected() {
     let place = Place::new();
-    let rule = crate::support::RULE
+    let rule = RULE
         .replace("ACME-1", "ACME-2")
         .replace("secret_read", "never")
         .replace(
@@ -168,4 +168,67 @@ fn continuous_integration_gets_a_case_a_fixture() {
     assert_eq!(again.code, 2, "{again:?}");
     let forced = place.run(&["test", "tests", "--junit", "results.xml", "--force"]);
     assert_eq!(forced.code, 1, "{forced:?}");
+}
+
+#[test]
+fn a_fixture_brings_along_stores_and_settings() {
+    let place = Place::new();
+    let rule = RULE.replace(
+        "requirements:\n",
+        "requirements:\n  datastores: [{name: blocklist}]\n",
+    );
+    place.write("rules/secret.yaml", &rule);
+    place.fixture("tests/one", &["/secret/a"], "  detectors: {ACME-1: 1}\n");
+    let done = place.run(&["test", "tests"]);
+    assert!(done.out.contains("ACME-1: refused: store blocklist"), "{done:?}");
+    place.replace(
+        "tests/one/fixture.yaml",
+        "expect:",
+        "stores: [stores/list.json]\nexpect:",
+    );
+    let done = place.run(&["test", "tests"]);
+    assert_eq!(done.code, 3, "{done:?}");
+    place.write(
+        "tests/one/stores/list.json",
+        r#"{"store": "blocklist", "entries": []}"#,
+    );
+    let done = place.run(&["test", "tests"]);
+    assert_eq!(done.code, 0, "{done:?}");
+
+    // Settings, too, are the fixture's own.
+    place.replace("tests/one/fixture.yaml", "[../../rules]", "[ACME-2]");
+    place.replace("tests/one/fixture.yaml", "ACME-1: 1", "ACME-2: 1");
+    place.replace(
+        "tests/one/fixture.yaml",
+        "expect:",
+        "config: settings.yaml\nexpect:",
+    );
+    place.write("tests/one/settings.yaml", "paths: [own]\n");
+    let own = RULE
+        .replace("ACME-1", "ACME-2")
+        .replace("secret_read", "own_read");
+    place.write("tests/one/own/rule.yaml", &own);
+    let done = place.run(&["test", "tests"]);
+    assert_eq!(done.code, 0, "{done:?}");
+}
+
+#[test]
+fn progress_and_times_are_shown_on_a_terminal() {
+    let place = passing();
+    let program = assert_cmd::cargo::cargo_bin("tracee-cap");
+    // A pseudo-terminal, as `script` of util-linux makes them.
+    let command = format!("{} test tests", program.display());
+    let shown = std::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .current_dir(place.path(""))
+        .env("TERM", "xterm")
+        .output()
+        .expect("util-linux is there");
+    assert!(shown.status.success());
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("PASS  tests/reads (0.") && shown.contains(" s)"),
+        "{shown:?}"
+    );
+    assert!(shown.contains('%'), "{shown:?}");
 }
