@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Export(crate::export::Args),
     Replay(crate::replay::Args),
     Slice(crate::slice::Args),
+    Merge(crate::merge::Args),
     Sql(crate::sql::Args),
     Fixture(crate::fixture::Args),
     Test(crate::test::Args),

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use capture::{CaptureReader, Form, Manifest, Source, State, Table, TimeRange, format_time};
+use capture::{CaptureReader, Form, Manifest, MergedPart, Source, State, Table, TimeRange, format_time};
 use detectors_stores::Stores;
 use indicatif::{HumanBytes, HumanCount};
+use jiff::SignedDuration;
 
 use crate::exit::{Exit, Failure};
 use crate::opened::{self, failure};
@@ -94,6 +95,9 @@ fn table(reader: &CaptureReader, losses: &BTreeMap<String, u64>) -> String {
     line("time", manifest.time.map(time).unwrap_or_default());
     line("source", source(manifest));
     line("cut from", cut(manifest));
+    for part in &manifest.header.merged {
+        line("merged", merged(part));
+    }
     line("tool", format!("{}, format {}", manifest.tool, manifest.format));
     line("command", manifest.header.argv.join(" "));
     line("filters", manifest.header.filters.join(", "));
@@ -208,6 +212,19 @@ fn cut(manifest: &Manifest) -> String {
         (_, false) => text.push_str("; and what stores need"),
     }
     text
+}
+
+/// A capture that this one was merged from.
+fn merged(part: &MergedPart) -> String {
+    let mut text = format!("{} (", part.of.capture_id);
+    if !part.host.name.is_empty() {
+        text += &format!("{}, ", part.host.name);
+    }
+    text += &format!("{} events", HumanCount(part.events));
+    if part.offset_ns != 0 {
+        text += &format!(", corrected by {:#}", SignedDuration::from_nanos(part.offset_ns));
+    }
+    text + ")"
 }
 
 fn source(manifest: &Manifest) -> String {

@@ -21,6 +21,7 @@ mod fixture;
 mod import;
 mod info;
 mod making;
+mod merge;
 mod pack;
 mod record;
 mod replay;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Slice(args) => slice::run(&args),
         Command::Sql(args) => sql::run(&args),
         Command::Fixture(args) => fixture::run(&args),

@@ -91,9 +91,13 @@ impl History {
     }
 }
 
-/// The stores as they were at the end of the capture.
-pub(crate) fn at_end(stores: &Stores) -> StoresAt<'_> {
-    stores.at(u64::MAX, i64::MAX)
+/// The stores as they were at the end of the capture, those of each machine.
+pub(crate) fn at_end(stores: &Stores) -> Vec<StoresAt<'_>> {
+    let machines = stores.machines().len() as u64;
+    // Numbers that follow each other are of different machines.
+    let mut seqs: Vec<_> = (0..machines).map(|back| u64::MAX - back).collect();
+    seqs.sort_by_key(|seq| seq % machines);
+    seqs.into_iter().map(|seq| stores.at(seq, i64::MAX)).collect()
 }
 
 /// What is under the lock is whole at any time, also after a panic.

@@ -88,19 +88,40 @@ pub struct Header {
 }
 
 impl Header {
-    /// What is fixed for the stores of a recording that has events of these types.
+    /// The machines whose events these are: what is known of each, and how long its stores keep what has ended, in ns of event time.
+    /// Of several, event `seq` is of machine `seq % n`.
     #[must_use]
-    pub fn store_settings<'a>(&self, event_types: impl IntoIterator<Item = &'a str>) -> Settings {
+    pub fn machines(&self) -> Vec<(&Host, Option<u64>)> {
+        let mut machines: Vec<_> = Vec::new();
+        for part in &self.merged {
+            // They are numbered as they come.
+            if part.machine == machines.len() as u64 {
+                machines.push((&part.host, part.stores_retention_ns));
+            }
+        }
+        if machines.len() < 2 {
+            machines = vec![(&self.host, self.stores_retention_ns)];
+        }
+        machines
+    }
+
+    /// What is fixed for the stores of a recording that has events of these types: of each of its machines.
+    #[must_use]
+    pub fn store_settings<'a>(&self, event_types: impl IntoIterator<Item = &'a str>) -> Vec<Settings> {
         let is_dns = |event: &str| event.starts_with("net_packet_dns");
         let watched = |report: &serde_json::Value| {
             report["status"] == "hooked" && report["event"].as_str().is_some_and(is_dns)
         };
         let plan = self.sensor_plan.as_ref().and_then(|plan| plan.as_array());
-        Settings {
-            retention_ns: self.stores_retention_ns,
-            architecture: self.host.architecture.clone(),
-            dns: plan.into_iter().flatten().any(watched) || event_types.into_iter().any(is_dns),
-        }
+        let dns = plan.into_iter().flatten().any(watched) || event_types.into_iter().any(is_dns);
+        let machines = self.machines().into_iter();
+        machines
+            .map(|(host, retention_ns)| Settings {
+                retention_ns,
+                architecture: host.architecture.clone(),
+                dns,
+            })
+            .collect()
     }
 }
 

@@ -33,9 +33,9 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Vec<Settings>) -> Self {
         Self {
-            stores: Stores::with(settings),
+            stores: Stores::of_machines(settings),
             keyframed: 0,
             due: false,
         }

@@ -1,5 +1,6 @@
 //! Captures made of captures through the command line: converted, sliced, merged, exported.
 
 mod convert;
+mod merge;
 mod slice;
 mod support;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use capture::{CaptureReader, CaptureWriter, Entry, Header, Loss, WriterOptions};
+use capture::{CaptureReader, CaptureWriter, Entry, Header, Host, Loss, WriterOptions};
 use detectors_stores::Input;
 use detectors_stores::symbol::Kallsyms;
 use fixtures::generator::{Generator, KALLSYMS};
@@ -85,12 +85,22 @@ impl Room {
 
     /// Generated events, with symbols and some losses.
     pub(crate) fn generate(&self, name: &str, count: usize) {
+        self.generate_on(name, count, 42, "");
+    }
+
+    /// The same, of another seed, on a host of its own.
+    pub(crate) fn generate_on(&self, name: &str, count: usize, seed: u64, host: &str) {
         let options = WriterOptions {
             segment_rows: 900,
             ..WriterOptions::default()
         };
         let header = Header {
             capture_id: "0123456789abcdef0123456789abcdef".to_owned(),
+            host: Host {
+                name: host.to_owned(),
+                boot_id: host.to_owned(),
+                ..Host::default()
+            },
             ..Header::default()
         };
         let mut writer =
@@ -102,7 +112,9 @@ impl Room {
             rows: symbols.rows,
         };
         writer.add_input(symbols).expect("there is no event yet");
-        for (number, event) in (1..).zip(Generator::new(42).take(count)) {
+        for (number, mut event) in (1..).zip(Generator::new(seed).take(count)) {
+            // Generated events all have the same one.
+            event.kernel.host_name = None;
             writer.push(&event);
             if number % 500 == 0 {
                 writer.flush().expect("flushed");

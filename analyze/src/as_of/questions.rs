@@ -139,7 +139,7 @@ fn symbol_columns<'r, 'a>(places: &'r [Place<'a>]) -> Facts<'r, Place<'a>> {
 fn processes<'c>(call: &'c Call<'_>) -> Vec<Option<(u32, ProcessesAt<'c>)>> {
     let ask = |row| {
         let seq = call.seq(1, row)?;
-        let processes = call.asked(row)?.stores.processes();
+        let processes = call.asked(row)?.stores.of(seq).processes();
         Some((call.number(0, row)?, processes.at(seq, 0)))
     };
     call.rows().map(ask).collect()
@@ -197,7 +197,7 @@ fn container_at(call: &Call<'_>) -> Result<ArrayRef> {
         .rows()
         .map(|row| {
             let seq = call.seq(1, row)?;
-            Some(call.asked(row)?.stores.containers().at(seq, 0))
+            Some(call.asked(row)?.stores.of(seq).containers().at(seq, 0))
         })
         .collect();
     let found = views.iter().zip(call.rows()).map(|(containers, row)| {
@@ -216,9 +216,11 @@ fn dns(call: &Call<'_>, find: impl for<'a> Fn(DnsAt<'a>, &str) -> Option<Vec<&'a
     for row in call.rows() {
         let subject = call.text(0, row).zip(call.seq(1, row)).zip(call.asked(row));
         let found = match subject {
-            Some(((subject, seq), asked)) if asked.stores.available().any(|store| store == Store::Dns) => {
+            Some(((subject, seq), asked))
+                if asked.stores.of(seq).available().any(|store| store == Store::Dns) =>
+            {
                 let time_ns = asked.capture.history.time_ns(seq)?;
-                find(asked.stores.dns().at(seq, time_ns), subject)
+                find(asked.stores.of(seq).dns().at(seq, time_ns), subject)
             }
             _ => None,
         };
@@ -244,7 +246,7 @@ fn dns_addresses(call: &Call<'_>) -> Result<ArrayRef> {
 fn symbols<'c>(call: &'c Call<'_>) -> Vec<Option<(u64, SymbolsAt<'c>)>> {
     let ask = |row| {
         let seq = call.seq(1, row)?;
-        let symbols = call.asked(row)?.stores.symbols();
+        let symbols = call.asked(row)?.stores.of(seq).symbols();
         Some((call.number(0, row)?, symbols.at(seq, 0)))
     };
     call.rows().map(ask).collect()

@@ -42,7 +42,11 @@ pub(crate) fn container_facts<'r, 'a: 'r, T>(
 pub(super) fn versions(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &version_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        rows.add_all(stores.containers().history(), version_facts)
+        let machines = stores.machines().iter();
+        rows.add_all(
+            machines.flat_map(|machine| machine.containers().history()),
+            version_facts,
+        )
     })
 }
 
@@ -74,7 +78,8 @@ struct Known<'a> {
 /// The containers by id. What the container store does not know is filled in from the process contexts of events.
 fn known<'a>(stores: &'a Stores, contexts: &'a [RecordBatch]) -> BTreeMap<&'a str, Known<'a>> {
     let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
-    for version in stores.containers().history() {
+    let machines = stores.machines().iter();
+    for version in machines.flat_map(|machine| machine.containers().history()) {
         let id = version.container.id;
         let first = known.get(id).and_then(|known| known.seqs);
         let first = first.map_or(version.from_seq, |(first, _)| first);

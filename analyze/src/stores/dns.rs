@@ -14,7 +14,8 @@ use crate::table::Named;
 pub(super) fn dns(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &record_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        rows.add_all(stores.dns().history(), record_facts)
+        let machines = stores.machines().iter();
+        rows.add_all(machines.flat_map(|machine| machine.dns().history()), record_facts)
     })
 }
 

@@ -18,7 +18,9 @@ use crate::table::Named;
 pub(super) fn symbols(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &all_symbol_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        rows.add_all(stores.symbols().at(u64::MAX, i64::MAX).all(), all_symbol_facts)
+        let machines = stores.machines().iter();
+        let symbols = machines.flat_map(|machine| machine.symbols().at(u64::MAX, i64::MAX).all());
+        rows.add_all(symbols, all_symbol_facts)
     })
 }
 
@@ -52,14 +54,15 @@ fn syscall_facts(calls: &[SyscallNumber]) -> Facts<'_, SyscallNumber> {
         .text("native_name", |call| call.native_name.unwrap_or_default())
 }
 
-/// The recorded host: one row, if the capture tells about it.
+/// The recorded hosts: a row for each that the capture tells about.
 pub(super) fn system(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &host_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        let known = stores.system().is_known();
         let at_end = at_end(&stores);
-        let host = known.then(|| Host::of(at_end.system().get_system_info()));
-        rows.add_all(host, host_facts)
+        let known = at_end.iter().zip(stores.machines());
+        let known = known.filter(|(_, machine)| machine.system().is_known());
+        let hosts = known.map(|(at_end, _)| Host::of(at_end.system().get_system_info()));
+        rows.add_all(hosts, host_facts)
     })
 }
 
@@ -99,14 +102,17 @@ fn host_facts<'r, 'a>(hosts: &'r [Host<'a>]) -> Facts<'r, Host<'a>> {
 pub(super) fn custom(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &entry_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        let custom = stores.custom().at(u64::MAX, i64::MAX);
-        let entries = custom.names().flat_map(move |store| {
-            let entries = custom.get(store).into_iter().flat_map(|store| store.entries());
-            entries.map(move |(source, key, data)| CustomEntry {
-                store,
-                source,
-                key,
-                data: data.to_string(),
+        let machines = stores.machines().iter();
+        let entries = machines.flat_map(|machine| {
+            let custom = machine.custom().at(u64::MAX, i64::MAX);
+            custom.names().flat_map(move |store| {
+                let entries = custom.get(store).into_iter().flat_map(|store| store.entries());
+                entries.map(move |(source, key, data)| CustomEntry {
+                    store,
+                    source,
+                    key,
+                    data: data.to_string(),
+                })
             })
         });
         rows.add_all(entries, entry_facts)
@@ -133,7 +139,7 @@ fn entry_facts<'r, 'a>(entries: &'r [CustomEntry<'a>]) -> Facts<'r, CustomEntry<
 pub(super) fn stores(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &state_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        rows.add_all(states(&at_end(&stores)), state_facts)
+        rows.add_all(at_end(&stores).iter().flat_map(states), state_facts)
     })
 }
 

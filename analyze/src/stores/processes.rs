@@ -56,7 +56,11 @@ pub(crate) fn process_facts<'r, 'a: 'r, T>(
 pub(super) fn versions(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>> {
     made(captures, &version_facts(&[]).schema(), |capture, rows| {
         let stores = capture.history.stores()?;
-        rows.add_all(stores.processes().history(), version_facts)
+        let machines = stores.machines().iter();
+        rows.add_all(
+            machines.flat_map(|machine| machine.processes().history()),
+            version_facts,
+        )
     })
 }
 
@@ -199,9 +203,15 @@ impl<'a> Processes<'a> {
 fn last_versions(stores: &Stores) -> Vec<Known<'_>> {
     let mut all: Vec<Known<'_>> = Vec::new();
     let mut incarnation = None;
-    for version in stores.processes().history() {
-        let same = incarnation == Some(version.incarnation);
-        incarnation = Some(version.incarnation);
+    let machines = stores.machines().iter().zip(0..);
+    let versions = machines.flat_map(|(machine, number)| {
+        let history = machine.processes().history();
+        history.map(move |version| (number, version))
+    });
+    for (machine, version) in versions {
+        let now = Some((machine, version.incarnation));
+        let same = incarnation == now;
+        incarnation = now;
         let earlier = all.pop_if(|_| same).and_then(|earlier| earlier.seqs);
         let first = earlier.map_or(version.from_seq, |(first, _)| first);
         all.push(Known {

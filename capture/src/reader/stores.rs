@@ -85,6 +85,7 @@ impl CaptureReader {
 
     /// [`stores`](Self::stores) that are also told what the capture does not have: `more`, of stores without keyframes, such
     /// as those that the user brings along.
+    /// Of several machines, all are told.
     ///
     /// # Errors
     /// As [`stores`](Self::stores).
@@ -94,7 +95,14 @@ impl CaptureReader {
         for store in self.input_stores() {
             inputs.extend(self.inputs(&store)?);
         }
-        inputs.extend(more);
+        let machines = settings.len() as u64;
+        for input in more {
+            // It is known on every machine.
+            inputs.extend((0..machines).map(|more| Input {
+                seq: input.seq.saturating_add(more),
+                ..input.clone()
+            }));
+        }
         let keyframe = self
             .keyframe_seqs()
             .into_iter()
@@ -104,8 +112,9 @@ impl CaptureReader {
             None => Vec::new(),
         };
         // Whatever was cut away, answers were seen before.
-        settings.dns |= frames.iter().any(|(name, _)| name == Store::Dns.name());
-        let mut stores = Stores::with(settings);
+        let dns = frames.iter().any(|(name, _)| name == Store::Dns.name());
+        settings.iter_mut().for_each(|machine| machine.dns |= dns);
+        let mut stores = Stores::of_machines(settings);
         stores
             .restore(keyframe.unwrap_or_default(), &frames, inputs)
             .map_err(|source| self.stores_error(source))?;

@@ -26,7 +26,9 @@ pub mod container;
 pub mod custom;
 pub mod dns;
 mod fold;
+mod keyframes;
 pub mod legacy;
+mod machine;
 pub mod process;
 mod reads;
 pub mod rows;
@@ -38,6 +40,8 @@ pub mod system;
 mod versions;
 mod view;
 
+pub use keyframes::join_keyframes;
+pub use machine::MachineStores;
 pub use source::StoreSource;
 pub use stores::{FoldError, Input, Settings, Stores};
 pub use view::StoresAt;

@@ -1,31 +1,29 @@
-//! All stores together.
+//! All stores together: those of one machine, or of several whose events are in one order.
+//!
+//! Of several machines, each has stores of its own, and nothing that happens on one changes what is known of another. The sequence
+//! number tells whose an event is: of `n` machines, event `seq` is of machine `seq % n`, and so is an input.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use detectors_api::event::EventBatch;
 use detectors_api::stores::Store;
 
 use crate::container::ContainerStore;
-use crate::custom::{CUSTOM, CustomStores};
+use crate::custom::CustomStores;
 use crate::dns::DnsStore;
-use crate::fold::Fold;
-use crate::process::{ProcessStore, part};
+use crate::keyframes::{join_keyframes, part_of_keyframe, split_keyframes};
+use crate::machine::{INPUTS, KEYFRAME, MachineStores};
+use crate::process::ProcessStore;
 use crate::reads::Source;
-use crate::rows::{Row, RowsError, rows};
+use crate::rows::RowsError;
 use crate::symbol::SymbolStore;
 use crate::syscall::SyscallStore;
 use crate::system::SystemStore;
 use crate::view::StoresAt;
 
-/// Sweeps in the time for which ended things are kept, if there are enough events.
-const SWEEPS: u64 = 8;
-/// Things that a sweep may look at for every event since the last one.
-const LOOKS: u64 = 16;
-
-/// What is fixed for a recording.
+/// What is fixed for the recording of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// How long what has ended is kept: ns of event time; for ever, if `None`.
@@ -48,26 +46,12 @@ pub struct Input {
 }
 
 /// All stores of a recording, with their history.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stores {
-    settings: Settings,
-    processes: ProcessStore,
-    containers: ContainerStore,
-    dns: DnsStore,
-    symbols: SymbolStore,
-    system: SystemStore,
-    syscalls: SyscallStore,
-    custom: CustomStores,
-    /// Inputs that have not yet taken effect, by sequence number.
-    queue: VecDeque<Input>,
-    /// Names of the core stores that can be asked, sorted.
-    available: Vec<&'static str>,
+    /// Those of each machine. There is at least one.
+    machines: Vec<MachineStores>,
     /// Everything before this sequence number has been applied.
     settled: u64,
-    /// Stretch of time in which ended things were last forgotten.
-    swept: u64,
-    /// Number of events since then.
-    since_sweep: u64,
     /// Number of events that a store has looked at.
     applied: u64,
 }
@@ -104,36 +88,26 @@ pub enum FoldError {
     /// A keyframe after events.
     #[error("a keyframe can only be taken by stores that have seen nothing")]
     LateKeyframe,
+    /// The tables of a keyframe do not fit together.
+    #[error("the tables of a keyframe do not fit together: {0}")]
+    Keyframe(String),
     /// Rows that cannot be read.
     #[error(transparent)]
     Rows(#[from] RowsError),
 }
 
-rows! {
-    table "keyframes/stores";
-    /// What a keyframe holds beside the stores.
-    #[derive(Clone, Debug)]
-    struct Sweep {
-        /// Stretch of time in which ended things were last forgotten.
-        swept: u64,
-        /// Number of events since then that a store has looked at.
-        events: Option<u64>,
+impl Default for Stores {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Stores {
     /// The keyframe table of what belongs to no single store. Every keyframe has it.
-    pub const KEYFRAME: &str = "stores";
+    pub const KEYFRAME: &str = KEYFRAME;
 
     /// The names of the input tables that this version knows; keyframes have the same names, and `stores`.
-    pub const INPUTS: [&str; 6] = [
-        Store::Process.name(),
-        Store::Container.name(),
-        Store::Dns.name(),
-        Store::Symbol.name(),
-        Store::System.name(),
-        CUSTOM,
-    ];
+    pub const INPUTS: [&str; 6] = INPUTS;
 
     /// Stores that know nothing yet.
     #[must_use]
@@ -144,13 +118,25 @@ impl Stores {
     /// Stores that know nothing yet, of a recording with these settings.
     #[must_use]
     pub fn with(settings: Settings) -> Self {
-        let mut stores = Self {
-            syscalls: SyscallStore::for_architecture(&settings.architecture),
-            settings,
-            ..Self::default()
-        };
-        stores.find_available();
-        stores
+        Self::of_machines([settings])
+    }
+
+    /// Stores that know nothing yet, of the recordings of several machines, each with settings of its own. Without any, there is one
+    /// machine of which nothing is known.
+    #[must_use]
+    pub fn of_machines(settings: impl IntoIterator<Item = Settings>) -> Self {
+        let machines = (0..).zip(settings);
+        let mut machines: Vec<_> = machines
+            .map(|(number, settings)| MachineStores::with(settings, number))
+            .collect();
+        if machines.is_empty() {
+            machines.push(MachineStores::with(Settings::default(), 0));
+        }
+        Self {
+            machines,
+            settled: 0,
+            applied: 0,
+        }
     }
 
     /// Whether this version knows a keyframe table of this name.
@@ -172,6 +158,23 @@ impl Stores {
         columns_read().get(event_type).map(Vec::as_slice)
     }
 
+    /// The stores of each machine.
+    #[must_use]
+    pub fn machines(&self) -> &[MachineStores] {
+        &self.machines
+    }
+
+    /// The stores of the machine that event `seq` is of.
+    #[must_use]
+    pub fn of(&self, seq: u64) -> &MachineStores {
+        &self.machines[self.machine(seq)]
+    }
+
+    fn machine(&self, seq: u64) -> usize {
+        // It fits: it is less than the number of machines.
+        (seq % self.machines.len() as u64) as usize
+    }
+
     /// Takes what holds since event `input.seq`. It takes effect when that event is applied; what holds from the beginning, at
     /// once.
     ///
@@ -185,13 +188,8 @@ impl Stores {
                 settled: self.settled,
             });
         }
-        if !self.folds().iter().any(|(name, _)| *name == input.store) {
-            return Err(FoldError::UnknownStore { store: input.store });
-        }
-        let after = self.queue.partition_point(|other| other.seq <= input.seq);
-        self.queue.insert(after, input);
-        // So that it is known from the beginning which stores there are.
-        self.take_inputs(0)
+        let machine = self.machine(input.seq);
+        self.machines[machine].add_input(input)
     }
 
     /// Applies the events of the next stretch of the order, however they are cut into batches: all up to, but not including,
@@ -201,7 +199,8 @@ impl Stores {
     /// If an event does not come after all those applied before (then none has been applied), or an input is malformed.
     pub fn advance(&mut self, batches: &[EventBatch], end: u64) -> Result<(), FoldError> {
         let mut sources = Vec::new();
-        for (place, (_, fold)) in self.folds().into_iter().enumerate() {
+        // All machines have the same stores.
+        for (place, (_, fold)) in self.machines[0].folds().into_iter().enumerate() {
             let reads = fold.reads();
             let read = batches.iter().filter_map(|batch| Source::of(batch, reads));
             sources.extend(read.map(|source| (place, source)));
@@ -222,19 +221,18 @@ impl Stores {
             });
         }
         for (seq, source, row) in order {
-            self.take_inputs(seq)?;
+            let machine = self.machine(seq);
+            let machine = &mut self.machines[machine];
+            machine.take_inputs(seq)?;
             let (fold, source) = &sources[source as usize];
-            let event = source.event(row as usize);
-            self.fold(*fold).event(&event);
-            self.since_sweep += 1;
-            if let Some(ns) = event.time_ns() {
-                self.sweep(seq, ns);
-            }
+            machine.event(*fold, seq, &source.event(row as usize));
             self.settled = seq;
             self.applied += 1;
         }
         if let Some(last) = end.checked_sub(1) {
-            self.take_inputs(last)?;
+            for machine in &mut self.machines {
+                machine.take_inputs(last)?;
+            }
         }
         self.settled = self.settled.max(end);
         Ok(())
@@ -265,24 +263,17 @@ impl Stores {
     }
 
     /// What the stores made of all events so far: tables by name. It stands for these events, and for the inputs before
-    /// [`settled`](Self::settled) of the stores that it has a table of.
+    /// [`settled`](Self::settled) of the stores that it has a table of. Of several machines, each row has the number of its own.
     #[must_use]
     pub fn keyframes(&mut self) -> Vec<(&'static str, RecordBatch)> {
-        let sweep = Sweep {
-            swept: self.swept,
-            events: Some(self.since_sweep),
-        };
-        let mut frames = vec![(Self::KEYFRAME, Sweep::to_batch(&[sweep]))];
-        for (name, fold) in self.folds() {
-            frames.extend(fold.keyframe().map(|rows| (name, rows)));
-        }
-        frames
+        let machines = self.machines.iter_mut().map(MachineStores::keyframes).collect();
+        join_keyframes(machines).expect("tables of one name are made with one schema")
     }
 
     /// Number of rows that [`keyframes`](Self::keyframes) would have, about.
     #[must_use]
     pub fn keyframe_rows(&mut self) -> u64 {
-        self.folds().iter().map(|(_, fold)| fold.weight()).sum()
+        self.machines.iter_mut().map(MachineStores::keyframe_rows).sum()
     }
 
     /// Begins with keyframes that were made of all events before `seq`. Inputs before `seq` are still to be added for the
@@ -296,29 +287,20 @@ impl Stores {
         frames: &[(String, RecordBatch)],
         inputs: Vec<Input>,
     ) -> Result<(), FoldError> {
-        if self.settled > 0 || !self.queue.is_empty() {
+        if self.settled > 0 || !self.machines.iter().all(MachineStores::is_idle) {
             return Err(FoldError::LateKeyframe);
         }
-        for input in inputs {
-            if input.seq >= seq || !frames.iter().any(|(name, _)| *name == input.store) {
-                self.add_input(input)?;
+        if self.machines.len() == 1 {
+            self.machines[0].restore(seq, frames, inputs)?;
+        } else {
+            let frames = split_keyframes(frames, self.machines.len())?;
+            let mut own: Vec<Vec<Input>> = self.machines.iter().map(|_| Vec::new()).collect();
+            for input in inputs {
+                own[self.machine(input.seq)].push(input);
             }
-        }
-        if let Some(last) = seq.checked_sub(1) {
-            self.take_inputs(last)?;
-        }
-        for (name, rows) in frames {
-            if name == Self::KEYFRAME {
-                if let Some(sweep) = Sweep::from_batch(rows)?.last() {
-                    (self.swept, self.since_sweep) = (sweep.swept, sweep.events.unwrap_or_default());
-                }
-                continue;
+            for ((machine, frames), inputs) in self.machines.iter_mut().zip(frames).zip(own) {
+                machine.restore(seq, &frames, inputs)?;
             }
-            let folds = self.folds();
-            let Some((_, fold)) = folds.into_iter().find(|(store, _)| store == name) else {
-                return Err(FoldError::UnknownStore { store: name.clone() });
-            };
-            fold.restore(seq, rows)?;
         }
         self.settled = seq;
         Ok(())
@@ -335,163 +317,86 @@ impl Stores {
             let store = name.to_owned();
             return Err(FoldError::UnknownStore { store });
         }
-        if name == Store::Process.name() {
-            return Ok(part(rows, kept)?);
-        }
-        let kept = kept.iter().filter(|row| (**row as usize) < rows.num_rows());
-        let kept: UInt32Array = kept.copied().collect();
-        Ok(take_record_batch(rows, &kept).expect("rows of any type can be taken, and these exist"))
+        part_of_keyframe(name, rows, kept)
     }
 
     /// Drops history that only questions about events before `seq` depend on. Answers about later ones do not change.
     pub fn compact(&mut self, seq: u64) {
-        for (_, fold) in self.folds() {
-            fold.compact(seq);
+        for machine in &mut self.machines {
+            machine.compact(seq);
         }
     }
 
-    /// The stores as of event `seq`, which happened at `time_ns` (ns since the Unix epoch).
+    /// The stores as of event `seq`, which happened at `time_ns` (ns since the Unix epoch): those of the machine that it is of.
     #[must_use]
     pub fn at(&self, seq: u64, time_ns: i64) -> StoresAt<'_> {
-        StoresAt::new(self, seq, time_ns)
+        StoresAt::new(self.of(seq), seq, time_ns)
     }
 
-    /// How long what has ended is kept: ns of event time; for ever, if `None`.
+    /// How long what has ended is kept: ns of event time; for ever, if `None`. Of several machines, the longest.
     #[must_use]
     pub fn retention_ns(&self) -> Option<u64> {
-        self.settings.retention_ns
+        let all: Option<Vec<_>> = self.machines.iter().map(MachineStores::retention_ns).collect();
+        all?.into_iter().max()
     }
 
-    /// The core stores that can be asked.
+    /// The core stores that can be asked, on some machine at least.
     pub fn available(&self) -> impl Iterator<Item = Store> {
-        self.available.iter().filter_map(|name| Store::from_name(name))
+        let has = |store: &Store| {
+            self.machines
+                .iter()
+                .any(|one| one.available_names().contains(&store.name()))
+        };
+        Store::ALL.into_iter().filter(has)
     }
 
-    /// The process store.
+    /// The process store of the machine, if there is one; of several, that of the first: see [`of`](Self::of).
     #[must_use]
     pub fn processes(&self) -> &ProcessStore {
-        &self.processes
+        self.machines[0].processes()
     }
 
-    /// The container store.
+    /// The container store of the machine, if there is one; of several, that of the first: see [`of`](Self::of).
     #[must_use]
     pub fn containers(&self) -> &ContainerStore {
-        &self.containers
+        self.machines[0].containers()
     }
 
-    /// The DNS store.
+    /// The DNS store of the machine, if there is one; of several, that of the first: see [`of`](Self::of).
     #[must_use]
     pub fn dns(&self) -> &DnsStore {
-        &self.dns
+        self.machines[0].dns()
     }
 
-    /// The kernel symbol store.
+    /// The kernel symbol store of the machine, if there is one; of several, that of the first: see [`of`](Self::of).
     #[must_use]
     pub fn symbols(&self) -> &SymbolStore {
-        &self.symbols
+        self.machines[0].symbols()
     }
 
-    /// The system store.
+    /// The system store of the machine, if there is one; of several, that of the first: see [`of`](Self::of).
     #[must_use]
     pub fn system(&self) -> &SystemStore {
-        &self.system
+        self.machines[0].system()
     }
 
-    /// The system-call store.
+    /// The system-call store of the machine, if there is one; of several, that of the first: see [`of`](Self::of).
     #[must_use]
     pub fn syscalls(&self) -> &SyscallStore {
-        &self.syscalls
+        self.machines[0].syscalls()
     }
 
-    /// The custom stores.
+    /// The custom stores of the machine, if there is one; of several, that of the first: see [`of`](Self::of).
     #[must_use]
     pub fn custom(&self) -> &CustomStores {
-        &self.custom
-    }
-
-    fn folds(&mut self) -> [(&'static str, &mut dyn Fold); 6] {
-        let [process, container, dns, symbol, system, custom] = Self::INPUTS;
-        [
-            (process, &mut self.processes),
-            (container, &mut self.containers),
-            (dns, &mut self.dns),
-            (symbol, &mut self.symbols),
-            (system, &mut self.system),
-            (custom, &mut self.custom),
-        ]
-    }
-
-    /// The fold at `place` of [`folds`](Self::folds).
-    fn fold(&mut self, place: usize) -> &mut dyn Fold {
-        match place {
-            0 => &mut self.processes,
-            1 => &mut self.containers,
-            2 => &mut self.dns,
-            3 => &mut self.symbols,
-            4 => &mut self.system,
-            _ => &mut self.custom,
-        }
-    }
-
-    /// Lets all inputs up to and including `seq` take effect.
-    fn take_inputs(&mut self, seq: u64) -> Result<(), FoldError> {
-        while let Some(input) = self.queue.pop_front_if(|input| input.seq <= seq) {
-            let mut folds = self.folds();
-            if let Some((_, fold)) = folds.iter_mut().find(|(name, _)| *name == input.store) {
-                fold.input(input.seq, &input.rows)?;
-            }
-            self.find_available();
-        }
-        Ok(())
-    }
-
-    /// Forgets what ended long before `now_ns`, now and then: always at the same events, however they are fed.
-    fn sweep(&mut self, seq: u64, now_ns: u64) {
-        let Some(retention) = self.settings.retention_ns else {
-            return;
-        };
-        let stretch = now_ns / (retention / SWEEPS).max(1);
-        if stretch > self.swept && self.can_afford_sweep() {
-            self.swept = stretch;
-            self.since_sweep = 0;
-            for (_, fold) in self.folds() {
-                fold.forget(seq, now_ns.saturating_sub(retention));
-            }
-        }
-    }
-
-    /// Whether there have been enough events since the last sweep to pay for another one: otherwise a short retention, which
-    /// an untrusted capture may have, would make every event look at everything.
-    fn can_afford_sweep(&mut self) -> bool {
-        let things: u64 = self.folds().iter().map(|(_, fold)| fold.things()).sum();
-        self.since_sweep.saturating_mul(LOOKS) >= things
-    }
-
-    /// Names of the core stores that can be asked, sorted.
-    pub(crate) fn available_names(&self) -> &[&'static str] {
-        &self.available
-    }
-
-    fn find_available(&mut self) {
-        let has = |store| match store {
-            Store::Process | Store::Container => true,
-            Store::Syscall => self.syscalls.is_known(),
-            Store::Dns => self.settings.dns,
-            Store::System => self.system.is_known(),
-            Store::Symbol => self.symbols.is_known(),
-        };
-        self.available = Store::ALL
-            .into_iter()
-            .filter(|store| has(*store))
-            .map(Store::name)
-            .collect();
+        self.machines[0].custom()
     }
 }
 
 /// The columns that are read of each event type.
 fn columns_read() -> &'static BTreeMap<&'static str, Vec<&'static str>> {
     static READ: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
-        let mut stores = Stores::default();
+        let mut stores = MachineStores::default();
         let folds = stores.folds();
         let reads = folds.iter().flat_map(|(_, fold)| fold.reads());
         reads.map(|reads| (reads.event_type, reads.columns())).collect()

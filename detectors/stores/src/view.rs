@@ -4,7 +4,7 @@ use detectors_api::stores::{
     self, CustomStore, Entity, IP_REPUTATION, IpReputationStore, NullStore, Store, StoreError,
 };
 
-use crate::Stores;
+use crate::MachineStores;
 use crate::container::ContainersAt;
 use crate::custom::CustomStoresAt;
 use crate::dns::DnsAt;
@@ -16,7 +16,7 @@ use crate::system::SystemAt;
 /// The stores as of one event.
 #[derive(Clone, Copy, Debug)]
 pub struct StoresAt<'a> {
-    stores: &'a Stores,
+    stores: &'a MachineStores,
     processes: ProcessesAt<'a>,
     containers: ContainersAt<'a>,
     dns: DnsAt<'a>,
@@ -27,7 +27,7 @@ pub struct StoresAt<'a> {
 }
 
 impl<'a> StoresAt<'a> {
-    pub(crate) fn new(stores: &'a Stores, seq: u64, time_ns: i64) -> Self {
+    pub(crate) fn new(stores: &'a MachineStores, seq: u64, time_ns: i64) -> Self {
         Self {
             stores,
             processes: stores.processes().at(seq, time_ns),

@@ -51,15 +51,17 @@ fn told(reader: &CaptureReader, see: &mut impl FnMut(&Actor<'_>)) -> Result<(), 
     let first = reader.manifest().seq.map_or(0, |seq| seq.first);
     let mut stores = reader.stores(first)?;
     stores.advance(&[], u64::MAX)?;
-    for process in stores.processes().at(u64::MAX, 0).all() {
-        see(&Actor::from(process));
-    }
-    for container in stores.containers().at(u64::MAX, 0).all() {
-        see(&Actor {
-            container_id: container.id,
-            container_name: container.name,
-            ..Actor::default()
-        });
+    for machine in stores.machines() {
+        for process in machine.processes().at(u64::MAX, 0).all() {
+            see(&Actor::from(process));
+        }
+        for container in machine.containers().at(u64::MAX, 0).all() {
+            see(&Actor {
+                container_id: container.id,
+                container_name: container.name,
+                ..Actor::default()
+            });
+        }
     }
     Ok(())
 }

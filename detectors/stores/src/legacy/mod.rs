@@ -177,6 +177,7 @@ impl<'a> DataSources<'a> {
     /// The data sources as of event `seq`, whose time is `time_ns` (ns since the Unix epoch).
     #[must_use]
     pub fn new(stores: &'a Stores, seq: u64, time_ns: i64) -> Self {
+        let stores = stores.of(seq);
         let has_dns = stores.available().any(|store| store == Store::Dns);
         Self {
             containers: stores.containers().at(seq, time_ns),
