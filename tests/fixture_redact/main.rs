@@ -166,9 +166,69 @@ fn the_result_has_the_form_of_its_name() {
         assert_code(&room.redact(name, &again), 2);
         assert_code(&room.redact(name, &[&again[..], &["--force"]].concat()), 0);
     }
-    // Nothing but a capture is replaced.
+    // Nothing but a capture is replaced, and not the capture itself.
     fs::create_dir(room.path("mine")).unwrap();
-    assert_code(&room.redact("mine", &[&again[..], &["--force"]].concat()), 2);
+    fs::write(room.path("mine/letter"), "dear").unwrap();
+    for name in ["mine", "x.tcap", "./x.tcap"] {
+        assert_code(&room.redact(name, &[&again[..], &["--force"]].concat()), 2);
+    }
+    assert_code(&room.run(&["verify", "x.tcap"]), 0);
+}
+
+#[test]
+fn a_fixture_is_redacted_while_it_is_made() {
+    let room = Room::new();
+    let recording = format!("{RECORDINGS}/v1beta1/events.ndjson.zst");
+    assert_code(&room.run(&["import", &recording, "-w", "big.tcap"]), 0);
+    let make = |name: &str, more: &[&str]| {
+        let args = [
+            "fixture",
+            "make",
+            "big.tcap",
+            "--detector",
+            "k8s_*,TRC-10?",
+            "-w",
+            name,
+        ];
+        room.run(&[&args[..], more].concat())
+    };
+    assert_code(&make("tests/open", &[]), 0);
+    let output = make("tests/shared", &["--redact", "all", "--new-key", "k"]);
+    assert_code(&output, 0);
+    assert!(stderr(&output).contains("found as before"), "{}", stderr(&output));
+    assert_code(&room.run(&["test", "tests"]), 0);
+    let expected = |name: &str| fs::read_to_string(room.path(name).join("expected.ndjson")).unwrap();
+    let (open, shared) = (expected("tests/open"), expected("tests/shared"));
+    assert_eq!(open.lines().count(), shared.lines().count());
+    let ids = |text: &str| -> Vec<String> {
+        let ids = text.split("\"container\":{\"id\":\"").skip(1);
+        ids.filter_map(|rest| Some(rest.get(..64)?.to_owned())).collect()
+    };
+    assert!(!ids(&open).is_empty());
+    for id in ids(&open) {
+        assert!(!shared.contains(&id) && !shared.contains(&id[..12]), "{id}");
+    }
+    // Nothing is made if what was redacted is what detectors look for.
+    let output = make("tests/blind", &["--redact", "paths:/**", "--key", "k"]);
+    assert_code(&output, 1);
+    assert!(!room.path("tests/blind").exists());
+    assert_code(
+        &make(
+            "tests/blind",
+            &["--redact", "paths:/**", "--key", "k", "--allow-changes"],
+        ),
+        0,
+    );
+    assert_code(&make("tests/none", &["--key", "k"]), 2);
+}
+
+#[test]
+fn the_page_says_what_each_word_touches() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/redaction.md");
+    let page = fs::read_to_string(page).unwrap();
+    for word in fixtures::redact::Word::NAMES {
+        assert!(page.contains(&format!("| `{word}`")), "{word}");
+    }
 }
 
 #[test]
