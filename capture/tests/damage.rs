@@ -169,7 +169,10 @@ fn what_is_no_capture_is_refused_with_a_reason() {
     assert!(refusal(&path.join("nowhere")).ends_with("is no capture: there is no such file or directory"));
     assert!(refusal(path).ends_with("is no capture: it has no manifest.json"));
     fs::write(path.join("file"), "x").unwrap();
-    assert!(refusal(&path.join("file")).ends_with("is no capture: it is neither a directory nor a pack nor a text"));
+    assert!(
+        refusal(&path.join("file"))
+            .ends_with("is no capture: it is neither a directory nor a pack nor a text")
+    );
     fs::write(path.join("manifest.json"), "").unwrap();
     assert!(refusal(path).contains("this is no manifest of a capture"));
     fs::write(path.join("manifest.json"), r#"{"format": "one"}"#).unwrap();
