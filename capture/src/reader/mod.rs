@@ -86,7 +86,7 @@ struct JournalSegment {
 }
 
 impl CaptureReader {
-    /// Opens the capture at `path`: a directory, a pack, or a [`text`](crate::text).
+    /// Opens the capture at `path`: a directory, a pack, or a [`text`].
     ///
     /// # Errors
     /// If it is no capture, has a format that is too new, contradicts itself, or its journal holds what no recorder writes;
