@@ -94,16 +94,21 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 /// What is to be known about a slice.
 fn tell(slice: &Slice, sliced: &Sliced) {
-    for failed in slice.restrictions.failures() {
-        warn(&format!(
-            "{} had no value for {} events, which are left out; the first is event {}, {}: {}",
-            failed.condition, failed.events, failed.seq, failed.event, failed.reason
-        ));
-    }
+    tell_failures(slice);
     if sliced.partial_losses > 0 {
         warn(&format!(
             "{} losses are counted that may have been before the slice or after it",
             sliced.partial_losses
+        ));
+    }
+}
+
+/// Says which conditions had no value for some events.
+pub(crate) fn tell_failures(slice: &Slice) {
+    for failed in slice.restrictions.failures() {
+        warn(&format!(
+            "{} had no value for {} events, which are left out; the first is event {}, {}: {}",
+            failed.condition, failed.events, failed.seq, failed.event, failed.reason
         ));
     }
 }

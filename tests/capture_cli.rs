@@ -227,17 +227,17 @@ fn exports_are_cut_by_name_and_number() {
         text(&output.stdout).lines().map(str::to_owned).collect()
     };
     let all = lines(&[]);
-    assert_eq!(lines(&["--from", "seq:10", "--to", "12"]), all[10..=12]);
+    assert_eq!(lines(&["--from", "seq:10", "--to", "seq:12"]), all[10..=12]);
     let name = |line: &String| {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         event["name"].as_str().unwrap().to_owned()
     };
     let wanted = name(&all[0]);
-    let found = lines(&["--events", &wanted]);
+    let found = lines(&["--event", &wanted]);
     let expected: Vec<_> = all.iter().filter(|line| name(line) == wanted).cloned().collect();
     assert_eq!(found, expected);
     assert_eq!(
-        tracee_cap(&["export", &capture, "--from", "5", "--to", "4"])
+        tracee_cap(&["export", &capture, "--from", "seq:5", "--to", "seq:4"])
             .status
             .code(),
         Some(2)

@@ -19,8 +19,8 @@ fn a_slice_gives_what_the_whole_gives_there() {
         " --from seq:1000 --to seq:1999",
         " --from seq:1000",
         " --to seq:1700",
-        " --where uid=0",
-        " --from seq:700 --where uid=0 --event sched_process_*",
+        " --where container=started",
+        " --from seq:700 --where container=started --event sched_process_*",
     ]
     .iter()
     .enumerate()
