@@ -118,6 +118,10 @@ fn every_event_survives_json_arrow_and_protobuf() {
                 assert_eq!(event.to_recorded(), *recorded, "{name}");
                 fields_are_the_same_one_by_one(&event);
                 fields_are_the_same_one_by_one(&Event::from_message(event.seq(), &recorded.event));
+                let alone = Event::from_recorded(event.seq(), recorded);
+                assert_eq!(alone.to_recorded(), *recorded, "{name}");
+                assert_eq!(alone.kernel_context(), event.kernel_context(), "{name}");
+                assert_eq!(alone.processor(), event.processor(), "{name}");
                 rows += 1;
             }
         }

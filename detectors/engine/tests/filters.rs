@@ -1,7 +1,7 @@
-//! What filters mean, and that both ways to evaluate them agree.
+//! What filters mean, and that all ways to evaluate them agree: of columns, of a row, and of an event that is in no batch.
 
 use detectors_api::catalogue::catalogue;
-use detectors_api::event::KernelContext;
+use detectors_api::event::{Event, KernelContext};
 use detectors_api::proto::event_value::Value;
 use detectors_api::testkit::{TestEvent, batches};
 use detectors_engine::filter::{FieldInfo, Filter, FilterError};
@@ -27,16 +27,15 @@ fn filter(event: &str, data: &[&str], scope: &[&str]) -> Filter {
     compile(event, Some("amd64"), data, scope).expect("well-formed filters")
 }
 
-/// Whether `event` passes; both ways must say the same.
+/// Whether `event` passes; all ways must say the same.
 fn passes(event: &TestEvent, data: &[&str], scope: &[&str]) -> bool {
     let filter = filter(&event.to_recorded().event.name, data, scope);
     let batches = batches(std::slice::from_ref(event));
     let selected = filter.select(&batches[0]) == [0];
-    assert_eq!(
-        selected,
-        filter.matches(&batches[0].event(0)),
-        "{data:?} {scope:?}"
-    );
+    let recorded = event.to_recorded();
+    for event in [batches[0].event(0), Event::from_recorded(0, &recorded)] {
+        assert_eq!(selected, filter.matches(&event), "{data:?} {scope:?} {event:?}");
+    }
     selected
 }
 
@@ -313,6 +312,10 @@ proptest! {
         let filter = filter("security_file_open", &data, &scope);
         for batch in batches(&events) {
             let expected: Vec<_> = (0..batch.len()).filter(|row| filter.matches(&batch.event(*row))).collect();
+            for event in batch.events() {
+                let recorded = events[event.seq() as usize - 1].to_recorded();
+                prop_assert_eq!(filter.matches(&Event::from_recorded(event.seq(), &recorded)), filter.matches(&event));
+            }
             prop_assert_eq!(filter.select(&batch), expected);
             // A slice has the dictionary of the whole.
             let half = batch.slice(batch.len() / 2, batch.len() - batch.len() / 2);

@@ -38,7 +38,11 @@ enum Source<'a> {
         /// Slot of the first column that was asked for and could not be decoded.
         fault: Cell<Option<usize>>,
     },
-    Message(&'a proto::Event),
+    Message {
+        event: &'a proto::Event,
+        /// The event with what is known beyond the message, where that is at hand.
+        recorded: Option<&'a RecordedEvent>,
+    },
 }
 
 impl<'a> Event<'a> {
@@ -59,7 +63,22 @@ impl<'a> Event<'a> {
     pub fn from_message(seq: u64, event: &'a proto::Event) -> Self {
         Self {
             seq,
-            source: Source::Message(event),
+            source: Source::Message {
+                event,
+                recorded: None,
+            },
+        }
+    }
+
+    /// A view of an event that is in no batch yet.
+    #[must_use]
+    pub fn from_recorded(seq: u64, recorded: &'a RecordedEvent) -> Self {
+        Self {
+            seq,
+            source: Source::Message {
+                event: &recorded.event,
+                recorded: Some(recorded),
+            },
         }
     }
 
@@ -78,7 +97,7 @@ impl<'a> Event<'a> {
                 column.and_then(|column| text(column, *row)).unwrap_or_default()
             }
             Source::Row { batch, .. } => batch.event_type(),
-            Source::Message(event) => &event.name,
+            Source::Message { event, .. } => &event.name,
         }
     }
 
@@ -87,7 +106,7 @@ impl<'a> Event<'a> {
     pub fn id(&self) -> i32 {
         match &self.source {
             Source::Row { .. } => self.number::<Int32Type>(slot::EVENT_ID).unwrap_or_default(),
-            Source::Message(event) => event.id,
+            Source::Message { event, .. } => event.id,
         }
     }
 
@@ -96,14 +115,17 @@ impl<'a> Event<'a> {
     pub fn timestamp_ns(&self) -> Option<i64> {
         match &self.source {
             Source::Row { .. } => self.number::<TimestampNanosecondType>(slot::TIMESTAMP),
-            Source::Message(event) => event.timestamp.as_ref().and_then(timestamp_ns),
+            Source::Message { event, .. } => event.timestamp.as_ref().and_then(timestamp_ns),
         }
     }
 
     /// CPU on which it happened, where the source told.
     #[must_use]
     pub fn processor(&self) -> Option<u32> {
-        self.number::<UInt32Type>(slot::PROCESSOR)
+        match &self.source {
+            Source::Row { .. } => self.number::<UInt32Type>(slot::PROCESSOR),
+            Source::Message { recorded, .. } => recorded.and_then(|recorded| recorded.kernel.processor),
+        }
     }
 
     /// The field called `name`, read as `T`. `None` if there is no such field, it has no value, or `T` cannot hold it.
@@ -167,7 +189,7 @@ impl<'a> Event<'a> {
             (None, Source::Row { batch, .. }) => {
                 batch.layout.fields().iter().map(|field| field.name).collect()
             }
-            (None, Source::Message(_)) => Vec::new(),
+            (None, Source::Message { .. }) => Vec::new(),
         }
     }
 
@@ -276,9 +298,15 @@ impl<'a> Event<'a> {
     /// What the recorder knows beyond the event model.
     #[must_use]
     pub fn kernel_context(&self) -> KernelContext {
-        let mut kernel = self.context_row().map(ContextRow::kernel).unwrap_or_default();
-        kernel.processor = self.processor();
-        kernel
+        match &self.source {
+            Source::Row { .. } => KernelContext {
+                processor: self.processor(),
+                ..self.context_row().map(ContextRow::kernel).unwrap_or_default()
+            },
+            Source::Message { recorded, .. } => {
+                recorded.map_or_else(KernelContext::default, |recorded| recorded.kernel.clone())
+            }
+        }
     }
 
     /// Threat of an event that is itself a detection.
@@ -286,7 +314,7 @@ impl<'a> Event<'a> {
     pub fn threat(&self) -> Option<&proto::Threat> {
         match &self.source {
             Source::Row { .. } => self.extra()?.threat.as_ref(),
-            Source::Message(event) => event.threat.as_ref(),
+            Source::Message { event, .. } => event.threat.as_ref(),
         }
     }
 
@@ -295,7 +323,7 @@ impl<'a> Event<'a> {
     pub fn detected_from(&self) -> Option<&proto::DetectedFrom> {
         match &self.source {
             Source::Row { .. } => self.extra()?.detected_from.as_ref(),
-            Source::Message(event) => event.detected_from.as_ref(),
+            Source::Message { event, .. } => event.detected_from.as_ref(),
         }
     }
 
@@ -303,7 +331,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn timestamp(&self) -> Option<prost_types::Timestamp> {
         match &self.source {
-            Source::Message(event) => event.timestamp,
+            Source::Message { event, .. } => event.timestamp,
             Source::Row { .. } => match self.timestamp_ns() {
                 Some(ns) => Some(timestamp_from_ns(ns)),
                 None => self.extra()?.timestamp,
@@ -315,7 +343,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn policies(&self) -> Option<proto::Policies> {
         match &self.source {
-            Source::Message(event) => event.policies.clone(),
+            Source::Message { event, .. } => event.policies.clone(),
             Source::Row { .. } => self.context_row()?.policies(),
         }
     }
@@ -340,7 +368,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn workload_message(&self) -> Option<proto::Workload> {
         match &self.source {
-            Source::Message(event) => event.workload.clone(),
+            Source::Message { event, .. } => event.workload.clone(),
             Source::Row { .. } => {
                 let mut workload = self.context_row()?.workload()?;
                 if let Some(thread) = workload
@@ -365,12 +393,9 @@ impl<'a> Event<'a> {
     /// The event as it was recorded.
     #[must_use]
     pub fn to_recorded(&self) -> RecordedEvent {
-        let Source::Row { .. } = &self.source else {
-            let Source::Message(event) = &self.source else {
-                return RecordedEvent::default();
-            };
-            return RecordedEvent::from((*event).clone());
-        };
+        if let Source::Message { event, recorded } = self.source {
+            return recorded.map_or_else(|| event.clone().into(), RecordedEvent::clone);
+        }
         let extra = self.extra();
         RecordedEvent {
             event: proto::Event {
@@ -444,7 +469,7 @@ impl<'a> Event<'a> {
     fn data_message(&self) -> Option<&[proto::EventValue]> {
         match &self.source {
             Source::Row { .. } => Some(&self.extra()?.data.as_ref()?.values),
-            Source::Message(event) => Some(&event.data),
+            Source::Message { event, .. } => Some(&event.data),
         }
     }
 
@@ -500,13 +525,13 @@ impl<'a> Event<'a> {
         let ctx = self.number::<UInt32Type>(slot::CTX)?;
         match &self.source {
             Source::Row { batch, .. } => batch.contexts().row(ctx),
-            Source::Message(_) => None,
+            Source::Message { .. } => None,
         }
     }
 
     fn workload(&self) -> Part<'_, proto::Workload> {
         match &self.source {
-            Source::Message(event) => event.workload.as_ref().map_or(Part::None, Part::Message),
+            Source::Message { event, .. } => event.workload.as_ref().map_or(Part::None, Part::Message),
             Source::Row { .. } => match self.context_row() {
                 None => Part::None,
                 Some(row) => match row.message() {
@@ -519,7 +544,7 @@ impl<'a> Event<'a> {
 
     fn user_stack(&self) -> Option<proto::UserStackTrace> {
         match &self.source {
-            Source::Message(event) => event
+            Source::Message { event, .. } => event
                 .workload
                 .as_ref()?
                 .process
