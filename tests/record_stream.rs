@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::Duration;
@@ -432,6 +433,30 @@ fn signals_end_the_recording_of_a_tracee_that_has_nothing_to_say() {
     assert!(recorder.wait().unwrap().success(), "{rest}");
     assert!(rest.contains("Stopped after"), "{rest}");
     assert_eq!(CaptureReader::open(&room.capture).unwrap().state(), State::Closed);
+}
+
+#[test]
+fn signals_end_the_waiting_for_an_answer() {
+    let room = Room::new();
+    let path = room.directory.path().join("silent.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let recorder = tracee_cap(&["record", "--from-tracee"])
+            .arg(format!("unix:{}", path.display()))
+            .arg("-w")
+            .arg(&room.capture)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It is connected, and nobody will answer; it would give up by itself, with another exit code.
+        let _connection = listener.accept().unwrap();
+        kill(Pid::from_raw(recorder.id().cast_signed()), signal).unwrap();
+        let output = recorder.wait_with_output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        assert!(said.contains("stopped before unix:"), "{said}");
+        assert!(!room.capture.exists());
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn run(
         architecture: args.foreign.architecture.clone().unwrap_or_default(),
         ..StreamConfig::new(args.recording(path)?)
     };
-    let source = Source::open(source)?;
+    let source = Source::open(source, stop)?;
     let stores = Stores::with(Settings {
         architecture: config.architecture.clone(),
         ..Settings::default()
@@ -80,10 +80,10 @@ enum Source {
 
 impl Source {
     /// Finds out who is there.
-    fn open(source: Foreign<'_>) -> Result<Self, Failure> {
+    fn open(source: Foreign<'_>, stop: &mut dyn Stop) -> Result<Self, Failure> {
         match source {
             Foreign::Stdin => Ok(Self::Stdin),
-            Foreign::Tracee(address) => Tracee::connect(address).map(Self::Tracee).map_err(failure),
+            Foreign::Tracee(address) => Tracee::connect(address, stop).map(Self::Tracee).map_err(failure),
         }
     }
 
@@ -122,6 +122,7 @@ impl Source {
 fn failure(error: tracee::Error) -> Failure {
     match error {
         tracee::Error::NotTracee { .. } => Failure::bad_input(error),
+        tracee::Error::Stopped { .. } => Failure::new(Exit::Interrupted, error),
         tracee::Error::Connect { .. } | tracee::Error::Silent { .. } | tracee::Error::Machine(_) => {
             Failure::environment(error)
         }

@@ -34,6 +34,12 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
+    /// The connection is no longer wanted.
+    #[error("stopped before {address} had answered")]
+    Stopped {
+        /// The address.
+        address: Address,
+    },
     /// The machine refuses a thread, or what a runtime needs.
     #[error("cannot read a stream: {0}")]
     Machine(#[from] std::io::Error),

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use capture::live::{Delivery, Outlet, Stream};
+use capture::live::{Delivery, Outlet, Stop, Stream};
 use capture::{Content, ImportedInput, Record};
 use detectors_api::protobuf;
 use futures::{FutureExt, StreamExt, TryFutureExt};
@@ -19,7 +19,7 @@ use crate::{Address, Error, error};
 const CHUNK: usize = 512;
 /// Chunks that are still taken once no more are wanted, at most.
 const REST: usize = 16;
-/// How often is looked whether more is wanted.
+/// How often is looked whether more is wanted, or the connection at all.
 const GLANCE: Duration = Duration::from_millis(100);
 /// How often Tracee is asked what it has lost, and how long that may take.
 const QUESTION: Duration = Duration::from_secs(1);
@@ -36,30 +36,34 @@ pub struct Tracee {
 }
 
 impl Tracee {
-    /// Connects, and finds out whether that is Tracee. Takes some seconds at most.
+    /// Connects, and finds out whether that is Tracee. Takes some seconds at most, and no longer than until `stop` says so.
     ///
     /// # Errors
-    /// If nobody answers, or somebody else.
-    pub fn connect(address: &Address) -> Result<Self, Error> {
+    /// If nobody answers, or somebody else, or if it was stopped.
+    pub fn connect(address: &Address, stop: &mut dyn Stop) -> Result<Self, Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (client, version, lost) = runtime.block_on(async {
-            let client = Client::connect(address).await?;
-            let version = client
-                .version()
-                .await
-                .map_err(|status| refusal(address, &status))?;
-            let lost = client.lost_events().await.ok();
-            Ok::<_, Error>((client, version, lost))
-        })?;
-        Ok(Self {
-            runtime,
-            client,
-            address: address.clone(),
-            version,
-            lost,
-        })
+        let met = runtime.block_on(async {
+            tokio::select! {
+                met = meet(address) => met,
+                () = requested(stop) => Err(Error::Stopped { address: address.clone() }),
+            }
+        });
+        match met {
+            Ok((client, version, lost)) => Ok(Self {
+                runtime,
+                client,
+                address: address.clone(),
+                version,
+                lost,
+            }),
+            Err(error) => {
+                // Looking up a name cannot be broken off: nobody waits for it.
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
     }
 
     /// What it is, by name and version.
@@ -95,6 +99,25 @@ impl Tracee {
         Ok(Stream::start(input, move |outlet| {
             runtime.block_on(read(losses, outlet))
         })?)
+    }
+}
+
+/// Connects and asks for the version, and what has been lost.
+async fn meet(address: &Address) -> Result<(Client, String, Option<u64>), Error> {
+    let client = Client::connect(address).await?;
+    let version = client
+        .version()
+        .await
+        .map_err(|status| refusal(address, &status))?;
+    let lost = client.lost_events().await.ok();
+    Ok((client, version, lost))
+}
+
+/// Waits until `stop` says so.
+async fn requested(stop: &mut dyn Stop) {
+    let mut glances = interval(GLANCE);
+    while !stop.requested() {
+        glances.tick().await;
     }
 }
 

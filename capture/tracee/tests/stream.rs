@@ -97,7 +97,7 @@ fn record(server: &Server, stop: &mut dyn FnMut() -> bool) -> Recorded {
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("stream.tcap");
     let mut faults = Faults::default();
-    let stream = Tracee::connect(server.address())
+    let stream = Tracee::connect(server.address(), &mut || false)
         .and_then(Tracee::stream)
         .expect("connected");
     let config = StreamConfig::new(Recording::new(&path));
@@ -203,13 +203,13 @@ fn a_recording_ends_though_the_stream_does_not() {
 }
 
 fn refusal(address: &Address) -> Error {
-    Tracee::connect(address).expect_err("this is not Tracee")
+    Tracee::connect(address, &mut || false).expect_err("this is not Tracee")
 }
 
 #[test]
 fn an_older_tracee_need_not_tell_losses() {
     let server = serve(Listen::Unix, Offer::NoDiagnostics, Vec::new());
-    let tracee = Tracee::connect(server.address()).expect("it is Tracee");
+    let tracee = Tracee::connect(server.address(), &mut || false).expect("it is Tracee");
     assert!(!tracee.tells_losses());
     assert_eq!(tracee.producer(), format!("tracee {VERSION}"));
 }
