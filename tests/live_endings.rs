@@ -144,6 +144,83 @@ fn end_what_was_recorded(reader: &CaptureReader) {
     }
 }
 
+/// Busy, with a buffer that is too small: what is lost before the death of the recorder has to be known after it.
+#[test]
+fn a_killed_recorder_leaves_what_it_acknowledged_and_tells_what_was_lost() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (capture, go) = (directory.path().join("x.tcap"), directory.path().join("go"));
+    std::fs::write(&go, "").expect("a file");
+    // It outlives the recorder, and must not keep the pipe open.
+    let work = "exec 2>/dev/null; while [ -e $0 ]; do cat /etc/passwd /etc/group >/dev/null; done";
+    let mut recorder = Command::new(BINARY)
+        .args(["record", "--progress", "ndjson", "--flush-interval", "20ms"])
+        .args(["--ring-size", "4KiB", "--no-symbols"])
+        .args(["--events", "@default,openat,read,write,close", "-w"])
+        .arg(&capture)
+        .args(["--", "sh", "-c", work])
+        .arg(&go)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(recorder.stderr.take().expect("a pipe"))
+        .lines()
+        .map(|line| line.expect("text"));
+    let mut told = Value::Null;
+    // A minute at most.
+    for line in lines.by_ref().take(3000) {
+        let Ok(progress) = serde_json::from_str(&line) else {
+            let _ = std::fs::remove_file(&go);
+            assert_eq!(recorder.wait().expect("it ends").code(), Some(4), "{line}");
+            return skip(&line);
+        };
+        told = progress;
+        if told["acknowledged_seq"].as_u64() > Some(2000) && told["lost"].as_u64() > Some(0) {
+            break;
+        }
+    }
+    recorder.kill().expect("it runs");
+    let status = recorder.wait().expect("it ends");
+    std::fs::remove_file(&go).expect("it is there");
+    assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "{told}");
+    // What it said last, unless it died while saying it.
+    if let Some(last) = lines.filter_map(|line| serde_json::from_str(&line).ok()).last() {
+        told = last;
+    }
+    let number = |name: &str| told[name].as_u64().unwrap_or_else(|| panic!("{name} of {told}"));
+
+    let reader = CaptureReader::open(&capture).expect("it is readable");
+    assert_eq!(reader.state(), State::Truncated);
+    let totals = reader.manifest().totals;
+    assert_eq!(events(&reader), totals.written);
+    assert!(totals.written > number("acknowledged_seq"), "{totals:?} {told}");
+    assert!(
+        totals.lost > 0 && totals.lost >= number("lost"),
+        "{totals:?} {told}"
+    );
+    assert_eq!(totals.received, totals.written + totals.lost);
+    let losses = reader.losses().expect("they can be read");
+    assert_eq!(losses.iter().map(|loss| loss.count).sum::<u64>(), totals.lost);
+
+    // Whoever reads it learns that something is missing at its end.
+    for command in [
+        &["replay", "--detectors", "builtin"][..],
+        &["export"],
+        &["verify"],
+    ] {
+        let output = Command::new(BINARY)
+            .args(command)
+            .arg(&capture)
+            .output()
+            .expect("the binary runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{command:?}: {said}");
+        assert!(
+            said.contains("is truncated: its recorder died"),
+            "{command:?}: {said}"
+        );
+    }
+}
+
 #[test]
 fn a_buffer_that_is_too_small_loses_and_counts() {
     let directory = tempfile::tempdir().expect("a directory");
