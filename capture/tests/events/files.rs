@@ -15,7 +15,7 @@ const FAILED: &str = "what fails is not told";
 const UNRESOLVED: &str = "symbolic links in the path are not followed";
 const NO_INODE: &str = "inode, dev and ctime";
 /// The kernel sets it for 64-bit programs; the C library's constant is 0.
-const LARGE_FILE: i32 = 0o100_000;
+pub(crate) const LARGE_FILE: i32 = 0o100_000;
 /// What only matters to opening, and is taken away then.
 const AT_OPEN: i32 = O_CREAT | libc::O_EXCL | libc::O_NOCTTY | libc::O_TRUNC;
 

@@ -20,6 +20,7 @@ mod packets;
 mod sockets;
 mod tasks;
 mod truth;
+mod uring;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -40,6 +41,8 @@ use crate::truth::Expected;
 const CAUSE: &str = "--cause-events";
 /// Asks the program to be one that was executed, see [`tasks::witness`].
 const WITNESS: &str = "--witness-execution";
+/// The same of a script that this program interprets: the path of the script follows.
+const WITNESS_SCRIPT: &str = "--witness-script";
 /// Asks the test to run with the best hooks alone: on an emulated machine each kind takes minutes.
 const BEST_ONLY: &str = "--best-only";
 
@@ -68,10 +71,12 @@ fn main() -> ExitCode {
             calls::cause(&mut notes);
             compat::cause(&mut notes);
             packets::cause(&mut notes);
+            uring::cause(&mut notes);
             tasks::cause(&mut notes);
             ExitCode::SUCCESS
         }
-        Some(WITNESS) => tasks::witness(&arguments),
+        Some(WITNESS) => tasks::witness(&arguments, 2, &arguments[3]),
+        Some(WITNESS_SCRIPT) => tasks::witness(&arguments, 3, &arguments[0]),
         argument => all_kinds(argument == Some(BEST_ONLY)),
     }
 }

@@ -15,7 +15,7 @@ const FAILED: &str = "what fails is not told";
 /// A `struct sockaddr` and how it is told.
 pub(crate) struct Address {
     bytes: Vec<u8>,
-    told: Truth,
+    pub(crate) told: Truth,
 }
 
 impl Address {
@@ -38,7 +38,7 @@ impl Address {
         }
     }
 
-    fn unix(path: &Path) -> Self {
+    pub(crate) fn unix(path: &Path) -> Self {
         let family = (AF_UNIX as u16).to_ne_bytes();
         Self {
             bytes: [&family[..], path.as_os_str().as_bytes(), &[0]].concat(),
@@ -322,7 +322,7 @@ pub(crate) fn made(
 }
 
 /// Makes a socket and notes it.
-fn socket(notes: &mut Notes, family: i32, kind: i32, protocol: i32) -> OwnedFd {
+pub(crate) fn socket(notes: &mut Notes, family: i32, kind: i32, protocol: i32) -> OwnedFd {
     let socket = owned(call(
         libc::SYS_socket,
         [

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsString};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,8 +12,8 @@ use crate::cause::{
     Notes, at, c_string, call, differs, failing_call, identity, in_any_child, in_child, me, namespace,
     number, text, texts, unseen,
 };
-use crate::truth::{Truth, Who};
-use crate::{files, witness_arguments};
+use crate::truth::{Loss, Truth, Who};
+use crate::{WITNESS_SCRIPT, files, witness_arguments};
 
 const FAILED: &str = "what fails is not told";
 
@@ -122,39 +122,94 @@ fn executed(notes: &mut Notes) {
         ("a program", &own, vec!["one".into()]),
     ] {
         in_child(|| {
-            let null = File::open("/dev/null").expect("it is there");
-            call(libc::SYS_dup2, [null.as_raw_fd() as u64, 0, 0, 0, 0, 0]);
-            let who = me();
-            let mut told = vec![
-                notes.directory.as_os_str().to_owned(),
-                path.as_os_str().to_owned(),
-                who.comm.into(),
-                case.into(),
-            ];
-            told.extend(rest);
-            let argv = witness_arguments(&told);
-            let (inode, dev, _) = identity(&own);
-            let fields = [
-                ("pathname", text(&own)),
-                ("dev", dev),
-                ("inode", inode),
-                ("argv", lossy(&argv)),
-                ("envp", texts(&["ONE=1", "TWO=2 3"])),
-            ];
-            notes.note(case, "security_bprm_check", "execve", &fields, &[]);
-            let arguments: Vec<_> = argv
-                .iter()
-                .map(|text| CString::new(text.as_bytes()).expect("no NUL"))
-                .collect();
-            let mut pointers: Vec<_> = arguments.iter().map(|text| text.as_ptr()).collect();
-            pointers.push(std::ptr::null());
-            let environment = [c"ONE=1".as_ptr(), c"TWO=2 3".as_ptr(), std::ptr::null()];
-            let path = c_string(path);
-            // SAFETY: the lists end with null pointers.
-            unsafe { libc::execve(path.as_ptr(), pointers.as_ptr(), environment.as_ptr()) };
-            panic!("{}", std::io::Error::last_os_error());
+            let argv = witness_arguments(&[told_to_witness(notes, path, case), rest].concat());
+            checked(notes, case, &own, &argv, &[]);
+            execute(path, &argv);
         });
     }
+    script(notes, &own);
+}
+
+/// A script whose interpreter is this program: the kernel checks both, and then puts the interpreter's words before the script's.
+fn script(notes: &mut Notes, own: &Path) {
+    let directory = notes.place("scripts");
+    fs::create_dir(&directory).expect("the directory can be written");
+    // Under the same name, as above.
+    let path = directory.join(own.file_name().expect("it has a name"));
+    fs::write(&path, format!("#!{} {WITNESS_SCRIPT}\n", own.display()))
+        .expect("the directory can be written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let case = "a script";
+    in_child(|| {
+        let words = told_to_witness(notes, &path, case);
+        let given = [vec![OsString::from("given")], words.clone()].concat();
+        checked(
+            notes,
+            case,
+            &path,
+            &given,
+            &[unseen("scripts on the way to their interpreter")],
+        );
+        let with_its_own = [
+            vec![
+                own.as_os_str().to_owned(),
+                WITNESS_SCRIPT.into(),
+                path.as_os_str().to_owned(),
+            ],
+            words,
+        ]
+        .concat();
+        checked(
+            notes,
+            "the interpreter of a script",
+            own,
+            &given,
+            &[differs(
+                "argv of an interpreter begins with its own words",
+                &[("argv", lossy(&with_its_own))],
+            )],
+        );
+        execute(&path, &given);
+    });
+}
+
+/// What a witness has to know of its execution. The task is made ready for it: its standard input is `/dev/null`.
+fn told_to_witness(notes: &Notes, path: &Path, case: &str) -> Vec<OsString> {
+    let null = File::open("/dev/null").expect("it is there");
+    call(libc::SYS_dup2, [null.as_raw_fd() as u64, 0, 0, 0, 0, 0]);
+    vec![
+        notes.directory.as_os_str().to_owned(),
+        path.as_os_str().to_owned(),
+        me().comm.into(),
+        case.into(),
+    ]
+}
+
+/// Notes that the kernel checks `program`, which [`execute`] asks for.
+fn checked(notes: &mut Notes, case: &str, program: &Path, argv: &[OsString], losses: &[Loss]) {
+    let (inode, dev, _) = identity(program);
+    let fields = [
+        ("pathname", text(program)),
+        ("dev", dev),
+        ("inode", inode),
+        ("argv", lossy(argv)),
+        ("envp", texts(&["ONE=1", "TWO=2 3"])),
+    ];
+    notes.note(case, "security_bprm_check", "execve", &fields, losses);
+}
+
+fn execute(path: &Path, argv: &[OsString]) {
+    let arguments: Vec<_> = argv
+        .iter()
+        .map(|text| CString::new(text.as_bytes()).expect("no NUL"))
+        .collect();
+    let mut pointers: Vec<_> = arguments.iter().map(|text| text.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    let environment = [c"ONE=1".as_ptr(), c"TWO=2 3".as_ptr(), std::ptr::null()];
+    let path = c_string(path);
+    // SAFETY: the lists end with null pointers.
+    unsafe { libc::execve(path.as_ptr(), pointers.as_ptr(), environment.as_ptr()) };
+    panic!("{}", std::io::Error::last_os_error());
 }
 
 fn lossy(texts: &[OsString]) -> Truth {
@@ -166,10 +221,13 @@ fn lossy(texts: &[OsString]) -> Truth {
     )
 }
 
-/// Notes its own execution: the arguments are the directory of the notes, the path that was executed, the name of the task before
-/// and the case.
-pub(crate) fn witness(arguments: &[OsString]) -> ExitCode {
-    let mut notes = Notes::open(Path::new(&arguments[2]));
+/// Notes its own execution. After the words that came `before` them, the arguments are the directory of the notes, the path that was
+/// executed, the name of the task before and the case; the interpreter is what the kernel ran for that path.
+pub(crate) fn witness(arguments: &[OsString], before: usize, interpreter: &OsString) -> ExitCode {
+    let [directory, executed, previous, case, ..] = &arguments[before..] else {
+        panic!("{arguments:?}");
+    };
+    let mut notes = Notes::open(Path::new(directory));
     let own = std::env::current_exe().expect("procfs is mounted");
     let (inode, dev, ctime) = identity(&own);
     let mode = fs::metadata(&own).expect("it is there").mode();
@@ -185,7 +243,7 @@ pub(crate) fn witness(arguments: &[OsString]) -> ExitCode {
         .map(|(name, value)| OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat()))
         .collect();
     let fields = [
-        ("cmdpath", text(&arguments[3])),
+        ("cmdpath", text(executed)),
         ("pathname", text(&own)),
         ("dev", dev),
         ("inode", inode),
@@ -196,11 +254,11 @@ pub(crate) fn witness(arguments: &[OsString]) -> ExitCode {
         ("interpreter_inode", loader_inode),
         ("interpreter_ctime", loader_ctime),
         ("argv", lossy(arguments)),
-        ("interp", text(&arguments[3])),
+        ("interp", text(interpreter)),
         ("stdin_type", number(libc::S_IFCHR)),
         ("stdin_path", text("/dev/null")),
         ("invoked_from_kernel", Truth::Flag(false)),
-        ("prev_comm", text(&arguments[4])),
+        ("prev_comm", text(previous)),
         ("env", lossy(&environment)),
         ("pwd", text(std::env::current_dir().expect("it is there"))),
     ];
@@ -211,7 +269,7 @@ pub(crate) fn witness(arguments: &[OsString]) -> ExitCode {
         ("interpreter_ctime", number(0)),
     ];
     notes.note(
-        &arguments[5].to_string_lossy(),
+        &case.to_string_lossy(),
         "sched_process_exec",
         "execve",
         &fields,

@@ -122,6 +122,7 @@ pub(super) const PLAN: &[EventPlan] = &[
                 &[
                     "programs that do not come to run",
                     "scripts on the way to their interpreter",
+                    "argv of an interpreter begins with its own words",
                     "the time is that of the execution",
                 ],
             ),
