@@ -9,6 +9,7 @@ use capture::{CaptureReader, Form, State, Temporary, text};
 
 use crate::exit::{Exit, Failure};
 use crate::import;
+use crate::output::exists;
 use crate::signals;
 
 /// Opens a capture, in whatever [`form`](whole) it is. Tables that nothing will read are named on stderr.
@@ -51,9 +52,10 @@ fn read_text(path: &Path) -> Result<CaptureReader, Failure> {
 /// The failure that an error of a capture means.
 pub(crate) fn failure(error: capture::Error) -> Failure {
     match error {
-        capture::Error::UnknownColumn { .. }
-        | capture::Error::Exists { .. }
-        | capture::Error::BeingRecorded { .. } => Failure::new(Exit::Usage, error),
+        capture::Error::Exists { path } => exists(&path),
+        capture::Error::UnknownColumn { .. } | capture::Error::BeingRecorded { .. } => {
+            Failure::new(Exit::Usage, error)
+        }
         error if error.is_bad_input() => Failure::bad_input(error),
         error => Failure::environment(error),
     }

@@ -17,7 +17,7 @@ use crate::detectors::Chosen;
 use crate::exit::{Exit, Failure};
 use crate::import::BadRecords;
 use crate::opened;
-use crate::output::terminal_width;
+use crate::output::{exists, terminal_width};
 
 /// Shows how far the recording is, and lets detectors see it.
 pub(super) struct Watch {
@@ -78,9 +78,8 @@ fn detection(chosen: Chosen, form: DetectionForm) -> LiveDetection<io::Stdout> {
 
 fn failure(error: LiveError) -> Failure {
     let exit = match &error {
-        LiveError::Sensor(ebpf::Error::UnknownEvent(_))
-        | LiveError::Command { .. }
-        | LiveError::Capture(capture::Error::Exists { .. }) => Exit::Usage,
+        LiveError::Sensor(ebpf::Error::UnknownEvent(_)) | LiveError::Command { .. } => Exit::Usage,
+        LiveError::Capture(capture::Error::Exists { path }) => return exists(path),
         LiveError::Capture(error) if error.is_bad_input() => Exit::BadInput,
         _ => Exit::Environment,
     };

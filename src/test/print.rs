@@ -53,8 +53,9 @@ impl Printer {
             reports.filter(|report| verdict(&report.verdict)).count()
         };
         let mut text = format!(
-            "{} fixtures: {} passed",
+            "{} {}: {} passed",
             reports.len(),
+            if reports.len() == 1 { "fixture" } else { "fixtures" },
             count(|verdict| matches!(verdict, Verdict::Passed))
         );
         for (count, what) in [

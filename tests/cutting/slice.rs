@@ -132,7 +132,7 @@ fn what_makes_no_slice_is_refused() {
     );
     assert!(
         room.fails(2, "slice a.tcap --to seq:50 -w a.tcap")
-            .contains("exists already")
+            .contains("exists already: --force overwrites it")
     );
     assert!(
         room.fails(2, "slice a.tcap --event nosuch -w s.tcap")

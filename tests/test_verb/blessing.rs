@@ -17,7 +17,7 @@ fn what_is_found_is_expected_from_then_on() {
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(
         done.out,
-        "PASS  tests/one\n  blessed: expected.ndjson: now has 2 detections\n\n1 fixtures: 1 passed\n"
+        "PASS  tests/one\n  blessed: expected.ndjson: now has 2 detections\n\n1 fixture: 1 passed\n"
     );
     let replayed = place.run(&[
         "replay",
@@ -29,7 +29,7 @@ fn what_is_found_is_expected_from_then_on() {
     ]);
     assert_eq!(place.read("tests/one/expected.ndjson"), replayed.out);
     let again = place.run(&["test", "tests", "--bless"]);
-    assert_eq!(again.out, "PASS  tests/one\n\n1 fixtures: 1 passed\n");
+    assert_eq!(again.out, "PASS  tests/one\n\n1 fixture: 1 passed\n");
 }
 
 #[test]
