@@ -5,7 +5,8 @@
 //! installed, or that do not work on this kernel, are left out, and said to be.
 //!
 //! A run of tracee-cap fails the benchmark if the events that the kernel had are not those that were written and those that were lost,
-//! or if the rows that tell of losses do not add up to these.
+//! if the rows that tell of losses do not add up to these, or if the recorder's memory went beyond its bound, which does not depend on
+//! the length of the run.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -96,6 +97,10 @@ fn compare(options: Options) -> Result<(), Box<dyn Error>> {
         options.time.as_secs(),
         options.rounds,
         work::OPENS_PER_FORK + 1
+    );
+    println!(
+        "A recorder may have {} MiB of memory.\n",
+        recorded::memory_bound(options.ring) >> 20
     );
     println!(
         "| what | operations/s | slowdown | events/s | lost | ns/event in the kernel | recorder's CPU | its memory |"

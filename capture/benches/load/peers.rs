@@ -97,6 +97,10 @@ impl Peer {
         let output = command
             .output()
             .map_err(|error| format!("{}: {error}", self.command[0]))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{}: {}", output.status, said.trim()).into());
+        }
         Done::parse(&output)
     }
 }

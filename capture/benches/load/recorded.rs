@@ -23,6 +23,17 @@ pub(crate) const SELECTIONS: &[(&str, &str)] = &[
     ("the default", ""),
 ];
 
+/// What a recorder may have in memory besides its ring, bytes: programs and symbols of the kernel, events that wait for a flush or for
+/// their place in the order, what goes into Parquet, and stores that keep [`RETENTION`]. The length of the run is no part of it.
+const BESIDE_RING: u64 = 256 << 20;
+/// How long stores remember what has ended.
+const RETENTION: Duration = Duration::from_secs(10);
+
+/// The most memory that a recorder with a ring of this many bytes may have, bytes. The kernel maps the records of a ring twice.
+pub(crate) fn memory_bound(ring: u32) -> u64 {
+    2 * u64::from(ring) + BESIDE_RING
+}
+
 /// What a run told.
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
@@ -56,15 +67,15 @@ pub(crate) fn start(time: Duration, ring: u32, events: &str) -> Result<Figures, 
     let output = Command::new(std::env::current_exe()?)
         .args([CHILD, &seconds, &ring.to_string(), events])
         .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
     let done = Done::parse(&output)?;
     let text = String::from_utf8(output.stdout)?;
     let told = text
         .lines()
         .find_map(|line| serde_json::from_str(line).ok())
         .ok_or("the recorder told nothing")?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
     Ok(Figures { done, told })
 }
 
@@ -72,7 +83,10 @@ pub(crate) fn start(time: Duration, ring: u32, events: &str) -> Result<Figures, 
 pub(crate) fn run(seconds: u64, ring: u32, events: &str) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("load.tcap");
-    let mut config = Config::new(Recording::new(&path));
+    let mut config = Config::new(Recording {
+        stores_retention: Some(RETENTION),
+        ..Recording::new(&path)
+    });
     config.sensor.ring_bytes = ring;
     config.command = work::command(Duration::from_secs(seconds))?
         .into_iter()
@@ -97,6 +111,10 @@ pub(crate) fn run(seconds: u64, ring: u32, events: &str) -> Result<(), Box<dyn E
     if lost != totals.lost {
         return Err(format!("rows tell of {lost} losses, the manifest of {}", totals.lost).into());
     }
+    let (peak, most) = (peak_kib()?, memory_bound(ring) >> 10);
+    if peak > most {
+        return Err(format!("the recorder had {peak} KiB of memory; it may have {most}").into());
+    }
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
     let cpu = [usage.user_time(), usage.system_time()];
     let cpu: f64 = cpu
@@ -115,7 +133,7 @@ pub(crate) fn run(seconds: u64, ring: u32, events: &str) -> Result<(), Box<dyn E
             "lost": totals.lost,
             "program_ns": u64::try_from(program_ns)?,
             "cpu_s": cpu,
-            "peak_kib": peak_kib()?,
+            "peak_kib": peak,
         })
     );
     Ok(())
