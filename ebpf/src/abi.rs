@@ -1,7 +1,7 @@
 //! The record ABI: what the programs write into the ring buffer. `src/bpf/record.h` is its other half.
 //!
-//! A record is a header, a payload whose layout follows from the kind, then chunks (tag, flags, length, bytes). Records
-//! are parsed with bounds checks throughout: a record that is not as described is an error, never a panic.
+//! A record is a header, a payload whose layout follows from the kind, then chunks (tag, flags, length, bytes), and last the frames of
+//! the user stack, if the header says that there are any. Records are parsed with bounds checks throughout: a record that is not as described is an error, never a panic.
 
 use std::mem::{offset_of, size_of};
 
@@ -96,7 +96,8 @@ pub struct Header {
     syscall: i32,
     flags: u32,
     /// Which of the CPU's [`LANES`] it was made in.
-    pub lane: u32,
+    pub lane: u16,
+    frames: u16,
     comm: [u8; 16],
     node: [u8; 16],
 }
@@ -371,6 +372,9 @@ pub struct Record {
     pub head: Header,
     /// What.
     pub body: Body,
+    /// Where the task is in its program, and where its callers go on, the innermost first: instruction addresses, at most 20. Empty
+    /// unless asked for, and for packets.
+    pub stack: Vec<u64>,
 }
 
 /// Why bytes are no record.
@@ -433,6 +437,7 @@ pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
             said: head.len,
         });
     }
+    let stack = input.stack(head.frames)?;
     let body = match head.kind {
         1 => Body::Fork(input.take("fork payload")?),
         2 => {
@@ -474,7 +479,7 @@ pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
         }
         kind => return Err(ParseError::Kind(kind)),
     };
-    Ok(Record { head, body })
+    Ok(Record { head, body, stack })
 }
 
 fn exec(fixed: &ExecFixed, chunks: Chunks<'_>) -> Exec {
@@ -546,6 +551,20 @@ impl<'a> Input<'a> {
             .ok_or(ParseError::Short { len: self.len, part })?;
         self.bytes = rest;
         Ok(taken)
+    }
+
+    /// Takes the frames of the user stack from the end.
+    fn stack(&mut self, frames: u16) -> Result<Vec<u64>, ParseError> {
+        let short = ParseError::Short {
+            len: self.len,
+            part: "stack",
+        };
+        let size = usize::from(frames) * size_of::<u64>();
+        let at = self.bytes.len().checked_sub(size).ok_or(short)?;
+        let (rest, stack) = self.bytes.split_at(at);
+        self.bytes = rest;
+        let (addresses, _) = stack.as_chunks();
+        Ok(addresses.iter().copied().map(u64::from_ne_bytes).collect())
     }
 
     fn take<T: Plain>(&mut self, part: &'static str) -> Result<T, ParseError> {

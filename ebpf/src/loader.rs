@@ -57,6 +57,7 @@ pub(crate) fn load_object(
     let self_tgid = std::process::id();
     let scoped = u32::from(config.scope != Scope::Machine);
     let with_env = u32::from(config.environment);
+    let with_stack = u32::from(config.stack_addresses);
     let cgroup_v1 = u32::from(!facts.cgroup_v2);
     // A small ring is full before the usual number of bytes is queued.
     let wake_bytes = u64::from(ring_bytes / 4).min(65_536);
@@ -74,6 +75,7 @@ pub(crate) fn load_object(
         .override_global("self_tgid", &self_tgid, true)
         .override_global("scoped", &scoped, true)
         .override_global("with_env", &with_env, true)
+        .override_global("with_stack", &with_stack, true)
         .override_global("cgroup_v1", &cgroup_v1, true)
         .override_global("wake_bytes", &wake_bytes, true)
         .override_global("kernel_text_start", &text.start, true)

@@ -29,7 +29,7 @@ pub struct Orderer {
     window: u64,
     waiting: BinaryHeap<Reverse<Waiting>>,
     /// By CPU and lane.
-    lanes: BTreeMap<(u32, u32), Lane>,
+    lanes: BTreeMap<(u32, u16), Lane>,
     released: u64,
     late: u64,
     /// Time at which the recording began, for losses before the first record.
@@ -38,7 +38,7 @@ pub struct Orderer {
 
 #[derive(Debug)]
 struct Waiting {
-    key: (u64, u32, u32, u64),
+    key: (u64, u32, u16, u64),
     record: Record,
 }
 

@@ -55,6 +55,8 @@ pub struct Config {
     pub latency: Duration,
     /// Whether executions carry their environment.
     pub environment: bool,
+    /// Whether events of tasks carry the addresses of the user stack.
+    pub stack_addresses: bool,
     /// The addresses of the kernel's own code; without, those that `/proc/kallsyms` tells. Functions that lie elsewhere are
     /// reported as hooks.
     pub kernel_text: Option<Range<u64>>,
@@ -77,6 +79,7 @@ impl Default for Config {
             ring_bytes: 16 << 20,
             latency: Duration::from_millis(20),
             environment: false,
+            stack_addresses: false,
             kernel_text: None,
             best: Kind::Trampoline,
             verifier_log: false,

@@ -159,6 +159,11 @@ pub(super) struct MachineArgs {
     #[arg(long)]
     pub(super) env: bool,
 
+    /// Record where in its program a task was: with every event of a task up to 20 addresses of its stack, the innermost first. Callers
+    /// are known where programs keep frame pointers.
+    #[arg(long)]
+    pub(super) stack_addresses: bool,
+
     /// Record the SHA-256 of executed files and mapped libraries, as a field `sha256` of the events that tell of them. What tells
     /// files apart besides inode number and time of last change: nothing (`inode`), the device (`dev-inode`), or the image of the
     /// container (`digest-inode`).

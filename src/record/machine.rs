@@ -64,6 +64,7 @@ fn config(args: &Args, path: &Path) -> Result<Config, Failure> {
     config.sensor.ring_bytes = ring_bytes;
     config.sensor.latency = args.machine.latency;
     config.sensor.environment = args.machine.env;
+    config.sensor.stack_addresses = args.machine.stack_addresses;
     config.window = args.machine.latency;
     config.command.clone_from(&args.machine.command);
     config.symbols = !args.machine.no_symbols;

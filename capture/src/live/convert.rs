@@ -15,7 +15,7 @@ use ebpf::tasks::Task;
 use super::containers::Containers;
 use super::packets::{Fields, Packets};
 use super::processes::Processes;
-use super::{address, container_events, fields};
+use super::{address, container_events, fields, stack};
 
 const S_IFMT: u32 = 0o170_000;
 const SOCK_STREAM: u32 = 1;
@@ -116,6 +116,7 @@ impl Converter {
             Body::Connect(socket) => self.connect(&record.head, socket),
             _ => self.event(record).into_iter().collect(),
         };
+        stack::tell(&record.stack, &mut events);
         events.extend(self.container_event(record));
         if !exec {
             self.processes.follow(record);

@@ -30,6 +30,7 @@ mod processes;
 mod recorder;
 mod recording;
 mod session;
+mod stack;
 mod stream;
 
 pub use arrow::array::RecordBatch;

@@ -10,9 +10,10 @@ use crate::cause::{
 };
 use crate::truth::Truth;
 
-/// The calls that are recorded: those that are caused here and in [`crate::compat`].
-pub(crate) const CALLS: [&str; 22] = [
+/// The calls that are recorded: those that are caused here in [`crate::compat`] and in [`crate::stacks`].
+pub(crate) const CALLS: [&str; 23] = [
     "getpid",
+    "getpgid",
     "openat",
     "read",
     "kill",

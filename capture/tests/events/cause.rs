@@ -56,8 +56,14 @@ impl Notes {
             call: call.to_owned(),
             fields: owned(fields),
             losses: losses.to_vec(),
+            stack: None,
         };
-        let mut line = serde_json::to_vec(&expected).expect("it has text keys");
+        self.expect(&expected);
+    }
+
+    /// Notes what has to be told.
+    pub(crate) fn expect(&mut self, expected: &Expected) {
+        let mut line = serde_json::to_vec(expected).expect("it has text keys");
         line.push(b'\n');
         // One write, since other processes append, too.
         self.file.write_all(&line).expect("the notes can be written");

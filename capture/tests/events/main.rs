@@ -18,6 +18,7 @@ mod compat;
 mod files;
 mod packets;
 mod sockets;
+mod stacks;
 mod tasks;
 mod truth;
 mod uring;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
             packets::cause(&mut notes);
             uring::cause(&mut notes);
             tasks::cause(&mut notes);
+            stacks::cause(&mut notes);
             ExitCode::SUCCESS
         }
         Some(WITNESS) => tasks::witness(&arguments, 2, &arguments[3]),
@@ -156,6 +158,7 @@ impl Recorded {
         config.symbols = false;
         config.sensor.best = best;
         config.sensor.environment = true;
+        config.sensor.stack_addresses = true;
         config.sensor.ring_bytes = 64 << 20;
         config.sensor.events = selected().into_iter().map(ToOwned::to_owned).collect();
         let summary = record(&config, None, &mut NoObserver, &mut || false)?;

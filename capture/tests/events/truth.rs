@@ -139,6 +139,8 @@ pub(crate) struct Expected {
     pub(crate) call: String,
     pub(crate) fields: BTreeMap<String, Truth>,
     pub(crate) losses: Vec<Loss>,
+    /// The addresses of the stack, the innermost first, where they are known.
+    pub(crate) stack: Option<Vec<u64>>,
 }
 
 impl Expected {
@@ -217,6 +219,10 @@ impl Expected {
         } else {
             differences.push("nobody did it".to_owned());
         }
+        let stack = stack(recorded);
+        if self.stack.as_ref().is_some_and(|truth| *truth != stack) {
+            differences.push(format!("its stack is {stack:x?}, not {:x?}", self.stack));
+        }
         let call = call(recorded);
         if call != self.call {
             differences.push(format!("it was done in {call:?}, not in {:?}", self.call));
@@ -234,6 +240,17 @@ fn call(recorded: &RecordedEvent) -> &str {
     process
         .and_then(|process| process.thread.as_ref())
         .map_or("", |thread| &thread.syscall)
+}
+
+fn stack(recorded: &RecordedEvent) -> Vec<u64> {
+    let workload = recorded.event.workload.as_ref();
+    let thread = workload
+        .and_then(|workload| workload.process.as_ref())
+        .and_then(|process| process.thread.as_ref());
+    thread
+        .and_then(|thread| thread.user_stack_trace.as_ref())
+        .map(|stack| stack.addresses.iter().map(|frame| frame.address).collect())
+        .unwrap_or_default()
 }
 
 fn thread(recorded: &RecordedEvent) -> Option<u32> {

@@ -110,6 +110,28 @@ fn wrong_records_are_refused() {
     assert_eq!(parse(&other), Err(ParseError::Version(9)));
 }
 
+#[test]
+fn the_stack_is_the_end_of_a_record() {
+    let mut bytes = record(4, 32, &[(2, 0, b"a")]);
+    bytes.extend([7_u64, 8].map(u64::to_ne_bytes).concat());
+    let len = u32::try_from(bytes.len()).unwrap();
+    bytes[..4].copy_from_slice(&len.to_ne_bytes());
+    let at = std::mem::offset_of!(Header, frames);
+    let with_frames = |frames: u16| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 2].copy_from_slice(&frames.to_ne_bytes());
+        parse(&bytes)
+    };
+    let told = with_frames(2).unwrap();
+    assert_eq!(told.stack, [7, 8]);
+    assert!(matches!(told.body, Body::Open(open) if open.user_path == "a"));
+    let short = ParseError::Short {
+        len: bytes.len(),
+        part: "stack",
+    };
+    assert_eq!(with_frames(u16::MAX), Err(short));
+}
+
 proptest! {
     /// Whatever the bytes are, the parser answers.
     #[test]

@@ -1,6 +1,7 @@
 /* Building a record in a per-CPU buffer and handing it to the reader. */
 #pragma once
 #include "filter.h"
+#include "stack.h"
 
 #define BODY_SIZE 31744
 
@@ -65,6 +66,7 @@ GLOBAL int take_empty_buffer(u32 kind, u32 payload)
 		s->rec.kind = kind;
 		s->rec.version = RECORD_VERSION;
 		s->rec.lane = i;
+		s->rec.frames = 0;
 		s->rec.time = time;
 		s->rec.cpu = bpf_get_smp_processor_id();
 		return i;
@@ -141,7 +143,40 @@ GLOBAL int path_passes(u32 slot, u32 event, u32 at)
 	return 0;
 }
 
-INLINE void end(struct scratch *s)
+INLINE void put_frame(struct scratch *s, u64 address)
+{
+	u64 at = LEN(s);
+	if (at > BODY_SIZE - sizeof(address))
+		return;
+	bpf_probe_read_kernel(s->body + at, sizeof(address), &address);
+	LEN(s) = at + sizeof(address);
+	s->rec.frames++;
+}
+
+/* Ends a record with the current task's user stack: where it is in its program, and where its callers go on. A program may write what it
+ * likes into the chain: no more is believed than that it has FRAMES_MAX links. */
+GLOBAL int put_stack(u32 slot)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct task_struct *task = current_task();
+	if (!s || R(task, flags) & PF_KTHREAD)
+		return 0;
+	struct pt_regs *regs = user_regs(task);
+	if (!regs)
+		return 0;
+	int narrow = (u16)R(regs, cs) == USER32_CS;
+	struct frame frame = { R(regs, bp), R(regs, ip) };
+	put_frame(s, frame.address);
+	for (u32 i = 1; i < FRAMES_MAX; i++) {
+		if (!frame.caller || read_frame(&frame, frame.caller, narrow) || !frame.address)
+			break;
+		put_frame(s, frame.address);
+	}
+	return 0;
+}
+
+/* Hands a record to the reader. */
+INLINE void submit(struct scratch *s)
 {
 	u64 body = LEN(s);
 	u32 zero = 0;
@@ -155,6 +190,14 @@ INLINE void end(struct scratch *s)
 			__sync_fetch_and_add(&c->ring_full, 1);
 	}
 	drop(s);
+}
+
+/* The end of a record about the current task. */
+INLINE void end(struct scratch *s)
+{
+	if (with_stack)
+		put_stack(s->slot);
+	submit(s);
 }
 
 /* The end of an event whose path stands in its first chunk, after a payload of so many bytes; `event` is known when compiling. */

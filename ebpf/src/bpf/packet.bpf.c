@@ -164,6 +164,7 @@ GLOBAL int take_packet_buffer(u64 sk, u64 cgroup)
 	r->time = meta.time;
 	r->cpu = meta.cpu;
 	r->lane = meta.lane;
+	r->frames = 0;
 	if (!owner)
 		r->cgroup_id = cgroup;
 	return slot;
@@ -216,7 +217,7 @@ INLINE int packet(struct __sk_buff *skb, u32 leaving)
 		return 1;
 	}
 	LEN(s) = sizeof(*payload) + last + 1;
-	end(s);
+	submit(s);
 	return 1;
 }
 

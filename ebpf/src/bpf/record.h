@@ -3,7 +3,8 @@
  * A record is a header, a payload whose layout follows from the kind, then chunks to the end of the record. All numbers are in
  * the machine's byte order, all times ns of CLOCK_BOOTTIME. There is no padding with unknown content.
  *
- * A chunk is { u16 tag, u16 flags, u32 len } and `len` bytes. */
+ * A chunk is { u16 tag, u16 flags, u32 len } and `len` bytes. The last bytes of the record are the frames of the user stack, if the
+ * header says that there are any: u64 addresses, the innermost first. */
 #pragma once
 #include "prelude.h"
 
@@ -85,7 +86,8 @@ struct record {
 	u32 mnt_ns, pid_ns;
 	s32 syscall; /* number in the table of the call, -1 for none */
 	u32 flags;
-	u32 lane; /* programs that interrupt each other on a CPU count in lanes of their own */
+	u16 lane; /* programs that interrupt each other on a CPU count in lanes of their own */
+	u16 frames; /* of the user stack, at most FRAMES_MAX */
 	char comm[16];
 	char node[16];
 };

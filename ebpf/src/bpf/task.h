@@ -7,6 +7,7 @@
 const volatile u32 self_tgid = 0;   /* the recorder, whose own events are left out */
 const volatile u32 scoped = 0;      /* only tasks in `scope` and their descendants */
 const volatile u32 with_env = 0;    /* argument environment of exec */
+const volatile u32 with_stack = 0;  /* addresses of the user stack with every event of a task */
 const volatile u32 cgroup_v1 = 0;   /* cgroup ids are those of the first v1 hierarchy */
 
 #define PF_KTHREAD 0x00200000
