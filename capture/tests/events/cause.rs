@@ -140,7 +140,13 @@ pub(crate) fn identity(path: impl AsRef<Path>) -> (Truth, Truth, Truth) {
 
 /// The calling thread, now.
 pub(crate) fn me() -> Who {
-    let status = fs::read_to_string("/proc/thread-self/status").expect("procfs is mounted");
+    thread(Path::new("/proc/thread-self"))
+}
+
+/// A thread of this process, by its directory in procfs.
+pub(crate) fn thread(directory: &Path) -> Who {
+    let file = |name: &str| fs::read_to_string(directory.join(name)).expect("procfs is mounted");
+    let status = file("status");
     let line = |name: &str| {
         let line = status
             .lines()
@@ -158,7 +164,7 @@ pub(crate) fn me() -> Who {
             .parse::<u32>()
             .expect("a number")
     };
-    let stat = fs::read_to_string("/proc/thread-self/stat").expect("procfs is mounted");
+    let stat = file("stat");
     let ticks: i64 = stat
         .rsplit_once(')')
         .expect("a name")
@@ -176,10 +182,7 @@ pub(crate) fn me() -> Who {
         tid_inside: last("NSpid:"),
         pid_inside: last("NStgid:"),
         uid: first("Uid:"),
-        comm: fs::read_to_string("/proc/thread-self/comm")
-            .expect("procfs is mounted")
-            .trim_end()
-            .to_owned(),
+        comm: file("comm").trim_end().to_owned(),
         exe: fs::read_link("/proc/self/exe")
             .expect("procfs is mounted")
             .to_string_lossy()

@@ -6,15 +6,18 @@ use std::os::unix::net::UnixListener;
 
 use libc::{AF_UNIX, AT_FDCWD, O_NONBLOCK, SOCK_STREAM};
 
-use crate::cause::{Notes, c_string, call, failing_call, identity, number, text, unseen};
+use crate::cause::{Notes, c_string, call, failing_call, identity, me, number, text, thread, unseen};
 use crate::files::LARGE_FILE;
 use crate::sockets::{Address, made, owned, socket};
+use crate::truth::Who;
 
 const IO_URING: &str = "what is done through io_uring";
 
 /// Operations, as the kernel numbers them.
 const OPENAT: u8 = 18;
 const CONNECT: u8 = 16;
+/// How: leave it to a worker.
+const ASYNC: u8 = 1 << 4;
 /// Where the kernel maps the submissions of a ring.
 const SUBMISSIONS: u64 = 0x1000_0000;
 /// Wait for completions.
@@ -23,19 +26,23 @@ const GET_EVENTS: u64 = 1;
 pub(crate) fn cause(notes: &mut Notes) {
     // Where an administrator has forbidden it, there is nothing to see.
     let Some(ring) = Ring::new() else { return };
-    opened(notes, ring);
-    if let Some(ring) = Ring::new() {
-        connected(notes, ring);
+    opened(notes, "a file through io_uring", ring, 0);
+    for next in [by_worker, connected] {
+        if let Some(ring) = Ring::new() {
+            next(notes, ring);
+        }
     }
 }
 
-fn opened(notes: &mut Notes, ring: Ring) {
-    let file = notes.place("through-a-ring");
+/// By the kernel for the thread that submits it, or by a worker: a thread that the kernel gives the process.
+fn opened(notes: &mut Notes, case: &str, ring: Ring, how: u8) {
+    let file = notes.place(&format!("ring-opens-{how}"));
     fs::write(&file, "x").expect("the directory can be written");
     let path = c_string(&file);
     // The kernel adds `O_NONBLOCK` while it tries not to wait.
     let result = ring.submit(Submission {
         operation: OPENAT,
+        how,
         descriptor: AT_FDCWD,
         address: path.as_ptr() as u64,
         flags: O_NONBLOCK.cast_unsigned(),
@@ -43,6 +50,7 @@ fn opened(notes: &mut Notes, ring: Ring) {
     });
     assert!(result >= 0, "{}", std::io::Error::from_raw_os_error(-result));
     drop(owned(result.into()));
+    let who = if how == ASYNC { worker() } else { me() };
     let (inode, dev, ctime) = identity(&file);
     let fields = [
         ("pathname", text(&file)),
@@ -52,13 +60,27 @@ fn opened(notes: &mut Notes, ring: Ring) {
         ("ctime", ctime),
         ("syscall_pathname", text("")),
     ];
-    notes.note(
-        "a file through io_uring",
+    notes.by(
+        &who,
+        case,
         "security_file_open",
         "io_uring_enter",
         &fields,
         &[unseen(IO_URING)],
     );
+}
+
+/// The worker of this process, which waits some seconds for more to do.
+fn worker() -> Who {
+    let threads = fs::read_dir("/proc/self/task").expect("procfs is mounted");
+    threads
+        .map(|entry| thread(&entry.expect("it can be read").path()))
+        .find(|who| who.comm.starts_with("iou-wrk"))
+        .expect("the kernel made one")
+}
+
+fn by_worker(notes: &mut Notes, ring: Ring) {
+    opened(notes, "a file through io_uring, by a worker", ring, ASYNC);
 }
 
 fn connected(notes: &mut Notes, ring: Ring) {
