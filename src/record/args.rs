@@ -182,6 +182,11 @@ pub(super) struct MachineArgs {
     #[arg(long)]
     pub(super) no_symbols: bool,
 
+    /// Keep all capabilities while recording. Otherwise those that are only needed to begin are given up; a recorded command always
+    /// has all of them.
+    #[arg(long)]
+    pub(super) keep_capabilities: bool,
+
     /// A command to record with its descendants; its end ends the recording.
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use capture::live::{self, Config, Ended, Enricher, Stop, Summary};
 use detectors_api::stores::Store;
 use detectors_stores::Stores;
@@ -15,7 +16,7 @@ use crate::exit::{Exit, Failure};
 
 pub(super) fn run(args: &Args, place: &Place<'_>, stop: &mut dyn Stop) -> Result<Exit, Failure> {
     let mut config = config(args, place.path)?;
-    let mut enricher = args.enrichment.enricher()?;
+    let mut enricher = helped(args, || args.enrichment.enricher())??;
     let recorded = [
         ("environment", args.machine.env),
         (live::CONTAINER_ENRICHMENT, enricher.is_some()),
@@ -47,12 +48,22 @@ pub(super) fn run(args: &Args, place: &Place<'_>, stop: &mut dyn Stop) -> Result
     if !place.whole {
         config.symbols &= chosen.as_ref().is_some_and(asks_for_symbols);
     }
-    let mut watch = Watch::new(args, place.name, chosen);
+    let mut watch = helped(args, || Watch::new(args, place.name, chosen))?;
     let enricher = enricher.as_mut().map(|enricher| enricher as &mut dyn Enricher);
     let result = live::record(&config, enricher, &mut watch, stop);
     let summary = watch.finish(result)?;
     say(&told(&config, place.name, &summary))?;
     Ok(Exit::Ok)
+}
+
+/// What `start` gives, which starts threads that help. They need no more rights than the recording does.
+fn helped<T: Send>(args: &Args, start: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+    if args.machine.keep_capabilities {
+        return Ok(start());
+    }
+    live::start_with_few(start)
+        .context("cannot give up the capabilities that are not needed (--keep-capabilities does without)")
+        .map_err(Failure::environment)
 }
 
 fn config(args: &Args, path: &Path) -> Result<Config, Failure> {
@@ -69,6 +80,7 @@ fn config(args: &Args, path: &Path) -> Result<Config, Failure> {
     config.command.clone_from(&args.machine.command);
     config.symbols = !args.machine.no_symbols;
     config.hashes = args.machine.exec_hash;
+    config.gives_up_rights = !args.machine.keep_capabilities;
     Ok(config)
 }
 

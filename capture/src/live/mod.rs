@@ -26,6 +26,7 @@ mod integrity;
 mod line;
 mod packets;
 mod pipe;
+mod privileges;
 mod processes;
 mod recorder;
 mod recording;
@@ -40,6 +41,7 @@ pub use hashes::{HASH_ENRICHMENT, HashMode};
 pub use line::LATE;
 pub use packets::{Fields, Packets};
 pub use pipe::ndjson;
+pub use privileges::start_with_few;
 pub use recorder::record;
 pub use recording::{
     CONTAINER_ENRICHMENT, Config, Ended, Keep, LiveError, NoObserver, Observer, Progress, Recording, Started,

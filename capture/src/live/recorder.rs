@@ -23,6 +23,7 @@ use super::hashes::Hashes;
 use super::host::{header, host_inputs, live_tasks, snapshot_row};
 use super::integrity::Looks;
 use super::line::Line;
+use super::privileges;
 use super::recording::{CONTAINER_ENRICHMENT, Config, Ended, LiveError, Observer, Started, Stop, Summary};
 use super::session::{MAX_PENDING, Session, Source};
 use crate::Loss;
@@ -101,8 +102,15 @@ impl<'a> Recorder<'a> {
         if let Some(waiting) = &waiting {
             sensor_config.scope = Scope::Descendants(waiting.pid());
         }
-        let hashes = config.hashes.map(Hashes::start).transpose();
-        let hashes = hashes.map_err(LiveError::Hashes)?;
+        let hashes = match config.hashes {
+            Some(mode) if config.gives_up_rights => Some(
+                privileges::start_with_few(|| Hashes::start(mode))
+                    .map_err(LiveError::Rights)?
+                    .map_err(LiveError::Hashes)?,
+            ),
+            Some(mode) => Some(Hashes::start(mode).map_err(LiveError::Hashes)?),
+            None => None,
+        };
         let offset = BootOffset::sample();
         let mut warnings = Vec::new();
         // Before the sensor, which fills its buffer while this takes its time.
@@ -173,6 +181,9 @@ impl<'a> Recorder<'a> {
                     return Err(command_error(error));
                 }
             }
+        }
+        if config.gives_up_rights {
+            privileges::give_up().map_err(LiveError::Rights)?;
         }
         Ok((recorder, session))
     }

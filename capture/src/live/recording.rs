@@ -101,6 +101,9 @@ pub struct Config {
     pub hashes: Option<HashMode>,
     /// How long an event waits for the hash of its file: a file that takes longer is told to the store [`LATE`](super::LATE).
     pub hash_patience: Duration,
+    /// Whether the calling thread, and those that recording starts, keep rights only as far as recording goes on to need them: for a
+    /// program that then does nothing else. The command runs with all of them.
+    pub gives_up_rights: bool,
     /// How long the end of the recording waits for container runtimes that have not answered yet.
     pub answer_patience: Duration,
 }
@@ -119,6 +122,7 @@ impl Config {
             symbols: true,
             hashes: None,
             hash_patience: Duration::from_millis(200),
+            gives_up_rights: false,
             answer_patience: Duration::from_secs(2),
         }
     }
@@ -269,6 +273,9 @@ pub enum LiveError {
         /// Why.
         source: io::Error,
     },
+    /// Rights that are not needed any more.
+    #[error("cannot give up the capabilities that are not needed (--keep-capabilities does without)")]
+    Rights(#[source] io::Error),
     /// The tasks that are alive could not be listed.
     #[error("cannot list the processes that are alive: {0}")]
     Tasks(String),
