@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, UInt32Array};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Field, UInt64Type};
 use prost::Message;
@@ -88,6 +89,8 @@ pub(super) mod slot {
 pub struct EventBatch {
     pub(super) layout: Arc<Layout>,
     pub(super) columns: RecordBatch,
+    /// The values of `seq`, which every event is asked for.
+    seqs: ScalarBuffer<u64>,
     contexts: Contexts,
     /// Where the columns of the layout are in the record batch; `None` for one that was not read at once.
     places: Arc<[Option<usize>]>,
@@ -164,6 +167,7 @@ impl EventBatch {
         }
         Ok(Self {
             layout,
+            seqs: seqs(&columns, &places),
             columns,
             contexts,
             places,
@@ -269,16 +273,13 @@ impl EventBatch {
     /// Sequence numbers, in row order.
     #[must_use]
     pub fn seqs(&self) -> &[u64] {
-        let seq = self.read_column(slot::SEQ);
-        seq.expect("a batch without `seq` is refused")
-            .as_primitive::<UInt64Type>()
-            .values()
+        &self.seqs
     }
 
     /// Sequence number of the event in row `row`.
     #[must_use]
     pub fn seq(&self, row: usize) -> u64 {
-        self.seqs()[row]
+        self.seqs[row]
     }
 
     /// The column of the field called `field` (the first one, for a socket address); `None` if it was not read, or cannot be
@@ -364,6 +365,7 @@ impl EventBatch {
     pub fn slice(&self, offset: usize, len: usize) -> Self {
         Self {
             columns: self.columns.slice(offset, len),
+            seqs: self.seqs.slice(offset, len),
             late: self.late.as_ref().map(|late| late.slice(offset, len)),
             ..self.clone()
         }
@@ -387,13 +389,25 @@ impl EventBatch {
             .columns()
             .iter()
             .map(|column| take_column(column, &rows));
+        let columns = RecordBatch::try_new(self.columns.schema(), columns.collect())
+            .expect("types stay, and the columns are equally long");
         Self {
-            columns: RecordBatch::try_new(self.columns.schema(), columns.collect())
-                .expect("types stay, and the columns are equally long"),
+            seqs: seqs(&columns, &self.places),
+            columns,
             late: self.late.as_ref().map(|late| late.take(&rows)),
             ..self.clone()
         }
     }
+}
+
+/// The values of `seq`, without copying.
+fn seqs(columns: &RecordBatch, places: &[Option<usize>]) -> ScalarBuffer<u64> {
+    let place = places[slot::SEQ].expect("a batch without `seq` is refused");
+    columns
+        .column(place)
+        .as_primitive::<UInt64Type>()
+        .values()
+        .clone()
 }
 
 /// The first row of `ctx` that refers to a context that is not there, and the reference.
