@@ -28,6 +28,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 
 use capture::CaptureReader;
 use capture::live::{Config, Ended, LiveError, NoObserver, Recording, Summary, record};
@@ -161,7 +162,12 @@ impl Recorded {
         config.sensor.stack_addresses = true;
         config.sensor.ring_bytes = 64 << 20;
         config.sensor.events = selected().into_iter().map(ToOwned::to_owned).collect();
-        let summary = record(&config, None, &mut NoObserver, &mut || false)?;
+        config.gives_up_rights = true;
+        // In a thread of its own: it does not get back what it gives up, and there are other kinds of hooks to come.
+        let summary = thread::scope(|scope| {
+            let recorder = scope.spawn(|| record(&config, None, &mut NoObserver, &mut || false));
+            recorder.join().expect("recording does not panic")
+        })?;
         assert!(
             matches!(summary.ended, Ended::Command(status) if status.success()),
             "the causes failed: {:?}",
