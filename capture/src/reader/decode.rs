@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 
 use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowSelection, RowSelectionPolicy,
 };
+use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
@@ -60,6 +61,8 @@ pub(super) struct ParquetFile {
     volume: Volume,
     pub(super) part: Part,
     pub(super) metadata: ArrowReaderMetadata,
+    /// The same with bytes, and texts in lists, as numbers of values.
+    numbered: OnceLock<Option<ArrowReaderMetadata>>,
     pub(super) blooms: BloomCache,
     /// The file, while somebody reads it.
     handle: Mutex<Weak<Stretch>>,
@@ -94,19 +97,21 @@ impl ParquetFile {
             volume: volume.clone(),
             part: part.clone(),
             metadata,
+            numbered: OnceLock::new(),
             blooms: BloomCache::default(),
             handle: Mutex::default(),
         }))
     }
 
-    /// The open file. It stays open while somebody holds it: a capture may have more files than can be open together.
+    /// The open file. It stays open while somebody holds it, and a while longer: a capture may have more files than can be open
+    /// together.
     pub(super) fn handle(&self) -> Result<Arc<Stretch>, Error> {
         // A panic while the lock was held left it as it was.
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = handle.upgrade() {
             return Ok(file);
         }
-        let file = Arc::new(self.volume.file(&self.part.path)?);
+        let file = self.volume.shared_file(&self.part.path)?;
         *handle = Arc::downgrade(&file);
         Ok(file)
     }
@@ -168,6 +173,29 @@ impl ParquetFile {
             && levels.and_then(|levels| levels.get(0)) == Some(group.num_rows())
     }
 
+    /// The file with the values of `column` by number, where that is how they lie in the row group: then each is decoded once, and not
+    /// copied for every row. Texts outside of lists always are.
+    fn numbered(&self, row_group: usize, column: &str) -> Option<&ArrowReaderMetadata> {
+        let (_, field) = self.metadata.schema().fields().find(column)?;
+        with_numbers(field)?;
+        let group = self.metadata.metadata().row_group(row_group);
+        let encodings = group.column(self.leaf(column)?).page_encoding_stats_mask()?;
+        if !encodings.is_only(Encoding::RLE_DICTIONARY) {
+            return None;
+        }
+        let numbered = self.numbered.get_or_init(|| {
+            let fields = self.metadata.schema().fields().iter();
+            let fields: Vec<_> = fields
+                .map(|field| with_numbers(field).unwrap_or_else(|| Arc::clone(field)))
+                .collect();
+            let schema = Schema::new_with_metadata(fields, self.metadata.schema().metadata().clone());
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            // Where the file cannot be read like this, it is read as it says.
+            ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options).ok()
+        });
+        numbered.as_ref()
+    }
+
     /// The columns that are `wanted`.
     fn projection(&self, wanted: impl Fn(&FieldRef) -> bool) -> ProjectionMask {
         let fields = self.metadata.schema().fields().iter().enumerate();
@@ -175,10 +203,34 @@ impl ParquetFile {
         ProjectionMask::roots(self.metadata.parquet_schema(), roots)
     }
 
+    /// Some rows of one column of a row group, as one batch at best. Bytes, and texts in lists, may come by number.
+    pub(super) fn column(
+        self: &Arc<Self>,
+        row_group: usize,
+        column: &str,
+        rows: &[Range<u32>],
+        batch_size: usize,
+    ) -> Result<RowGroupBatches, Error> {
+        let metadata = self.numbered(row_group, column).unwrap_or(&self.metadata);
+        let only = Some([column.to_owned()].into());
+        self.batches_of(metadata, row_group, only, Some(rows), batch_size)
+    }
+
     /// The batches of one row group, or of some rows of it. Of the columns that are named, those that are null are made, not
     /// decoded.
     pub(super) fn batches(
         self: &Arc<Self>,
+        row_group: usize,
+        columns: Option<Arc<[String]>>,
+        rows: Option<&[Range<u32>]>,
+        batch_size: usize,
+    ) -> Result<RowGroupBatches, Error> {
+        self.batches_of(&self.metadata, row_group, columns, rows, batch_size)
+    }
+
+    fn batches_of(
+        self: &Arc<Self>,
+        metadata: &ArrowReaderMetadata,
         row_group: usize,
         columns: Option<Arc<[String]>>,
         rows: Option<&[Range<u32>]>,
@@ -206,7 +258,7 @@ impl ParquetFile {
             nulls.clear();
         }
         let projection = self.projection(|field| is_wanted(field) && !nulls.contains(field));
-        let reader = guard(|| self.reader(&file, row_group, projection, selection, batch_size))
+        let reader = guard(|| Self::reader(metadata, &file, row_group, projection, selection, batch_size))
             .map_err(|reason| self.broken(row_group, columns.as_deref(), reason))?;
         Ok(RowGroupBatches {
             file: Arc::clone(self),
@@ -218,15 +270,14 @@ impl ParquetFile {
     }
 
     fn reader(
-        &self,
+        metadata: &ArrowReaderMetadata,
         file: &Stretch,
         row_group: usize,
         projection: ProjectionMask,
         selection: Option<RowSelection>,
         batch_size: usize,
     ) -> Result<ParquetRecordBatchReader, ParquetError> {
-        let columns = self
-            .metadata
+        let columns = metadata
             .metadata()
             .row_group(row_group)
             .columns()
@@ -240,7 +291,7 @@ impl ParquetFile {
                 start..start.saturating_add(bytes)
             }),
         )?;
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, self.metadata.clone())
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
             .with_row_groups(vec![row_group])
             .with_projection(projection)
             .with_batch_size(batch_size);
@@ -285,8 +336,7 @@ impl ParquetFile {
                 let projection = self.projection(|field| field.name() == *name);
                 let decoded = guard(|| -> Result<(), String> {
                     let file = self.handle().map_err(|error| error.to_string())?;
-                    let reader = self
-                        .reader(&file, row_group, projection, None, 1024)
+                    let reader = Self::reader(&self.metadata, &file, row_group, projection, None, 1024)
                         .map_err(|error| error.to_string())?;
                     reader
                         .into_iter()
@@ -343,6 +393,22 @@ fn has_small_nulls(data_type: &DataType) -> bool {
         List(items) => has_small_nulls(items.data_type()),
         _ => false,
     }
+}
+
+/// The field with bytes, or texts in a list, by number; `None` if it has others.
+fn with_numbers(field: &FieldRef) -> Option<FieldRef> {
+    fn numbered(data_type: &DataType) -> DataType {
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(data_type.clone()))
+    }
+    let data_type = match field.data_type() {
+        DataType::Binary => numbered(&DataType::Binary),
+        DataType::List(items) if *items.data_type() == DataType::Utf8 => {
+            let items = items.as_ref().clone().with_data_type(numbered(&DataType::Utf8));
+            DataType::List(Arc::new(items))
+        }
+        _ => return None,
+    };
+    Some(Arc::new(field.as_ref().clone().with_data_type(data_type)))
 }
 
 /// `batch` with these columns, too, which are null everywhere.

@@ -187,8 +187,7 @@ impl RowGroup {
     /// The values of a column that the file has, in these rows: increasing ranges, not all of them empty.
     fn decode(&self, column: &str, rows: &[Range<u32>]) -> Result<ArrayRef, String> {
         let wanted: usize = rows.iter().map(ExactSizeIterator::len).sum();
-        let only = [column.to_owned()].into();
-        let batches = self.file.batches(self.row_group, Some(only), Some(rows), wanted);
+        let batches = self.file.column(self.row_group, column, rows, wanted);
         let read = batches.and_then(|batches| batches.collect::<Result<Vec<_>, _>>());
         match read.map_err(|error| error.explain())?.as_slice() {
             [batch] if batch.num_rows() == wanted => Ok(Arc::clone(batch.column(0))),

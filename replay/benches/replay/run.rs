@@ -89,6 +89,8 @@ pub(crate) fn child(arguments: &[String]) -> Result<Run, Failure> {
     };
     let job = Job::from_name(job).ok_or_else(|| format!("there is no job {job}"))?;
     let (threads, input) = (threads.parse()?, Path::new(input));
+    // As the program does.
+    nix::sys::prctl::set_thp_disable(true)?;
     let started = Instant::now();
     let (mut detections, mut digest) = (0, String::new());
     for _ in 0..times.parse::<usize>()? {

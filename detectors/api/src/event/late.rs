@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::{Int32Type, UInt32Type};
+use arrow::datatypes::{DataType, Int32Type, UInt32Type};
 
 use super::Contexts;
 use super::batch::{dangling, same_type};
@@ -21,7 +21,8 @@ use crate::columns::{CTX, Layout};
 
 /// Where the columns of a batch come from that were not read at once.
 pub trait ColumnSource: fmt::Debug + Send + Sync {
-    /// The values of the column called `column` (a name of the layout) in `rows`, in order; `None` if there is no such column.
+    /// The values of the column called `column` (a name of the layout) in `rows`, in order; `None` if there is no such column. Bytes,
+    /// and texts in lists, may be dictionary-encoded, as texts always may.
     ///
     /// # Errors
     /// If it cannot be decoded: the text says where and why.
@@ -228,7 +229,9 @@ impl Late {
             let (column, event) = (field.name(), layout.name());
             format!("column `{column}` of event type {event} has {found}, not {expected}")
         };
-        if !same_type(field.data_type(), column.data_type()) {
+        if !same_type(field.data_type(), column.data_type())
+            && !is_numbered(field.data_type(), column.data_type())
+        {
             return Err(wrong(column.data_type(), field.data_type()));
         }
         if column.len() != self.rows.len() {
@@ -319,6 +322,19 @@ impl Late {
     }
 }
 
+/// Whether `found` is the type `expected` with values by number: of bytes, or of texts in lists.
+fn is_numbered(expected: &DataType, found: &DataType) -> bool {
+    match (expected, found) {
+        (DataType::Binary | DataType::Utf8, DataType::Dictionary(numbers, values)) => {
+            **numbers == DataType::Int32 && **values == *expected
+        }
+        (DataType::List(expected), DataType::List(found)) => {
+            is_numbered(expected.data_type(), found.data_type())
+        }
+        _ => false,
+    }
+}
+
 /// The rows `of` of `column`.
 pub(super) fn take_column(column: &ArrayRef, of: &UInt32Array) -> ArrayRef {
     own_texts(take(column, of, None).expect("rows of any type can be taken, and these exist"))
@@ -345,7 +361,7 @@ mod tests {
     use std::sync::Mutex;
 
     use arrow::array::RecordBatch;
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::datatypes::{Field, Schema};
 
     use super::*;
     use crate::columns::{EXTRA, SEQ, layout};

@@ -1,6 +1,8 @@
 //! Values of event fields, borrowed from where they lie.
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringArray};
+use std::fmt;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, DictionaryArray, PrimitiveArray, StringArray};
 use arrow::datatypes::{Int32Type, UInt64Type};
 
 use crate::proto;
@@ -83,11 +85,13 @@ pub(crate) fn sockaddr_message(addr: SockAddrRef<'_>) -> proto::SockAddr {
     message
 }
 
-/// A list of texts, borrowed.
-#[derive(Clone, Debug)]
+/// A list of texts, borrowed. How they lie in memory makes no difference, not even to how they are shown.
+#[derive(Clone)]
 pub enum TextList<'a> {
     /// From an Arrow list.
     Array(StringArray),
+    /// From an Arrow list of numbers, and what they stand for.
+    Numbered(DictionaryArray<Int32Type>),
     /// From a message.
     Slice(&'a [String]),
 }
@@ -95,18 +99,15 @@ pub enum TextList<'a> {
 impl TextList<'_> {
     /// The elements in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let (array, slice) = match self {
-            Self::Array(array) => (Some(array), None),
-            Self::Slice(slice) => (None, Some(slice)),
+        let (array, numbered, slice) = match self {
+            Self::Array(array) => (Some(array), None, &[][..]),
+            Self::Numbered(array) => (None, array.downcast_dict::<StringArray>(), &[][..]),
+            Self::Slice(slice) => (None, None, *slice),
         };
-        let array = array
-            .into_iter()
-            .flat_map(|array| array.iter().map(Option::unwrap_or_default));
-        array.chain(
-            slice
-                .into_iter()
-                .flat_map(|slice| slice.iter().map(String::as_str)),
-        )
+        let array = array.into_iter().flat_map(|array| array.iter());
+        let numbered = numbered.into_iter().flat_map(IntoIterator::into_iter);
+        let array = array.chain(numbered).map(Option::unwrap_or_default);
+        array.chain(slice.iter().map(String::as_str))
     }
 
     /// Number of elements.
@@ -114,6 +115,7 @@ impl TextList<'_> {
     pub fn len(&self) -> usize {
         match self {
             Self::Array(array) => array.len(),
+            Self::Numbered(array) => array.len(),
             Self::Slice(slice) => slice.len(),
         }
     }
@@ -122,6 +124,12 @@ impl TextList<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl fmt::Debug for TextList<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -245,6 +253,27 @@ pub(crate) fn text(array: &ArrayRef, row: usize) -> Option<&str> {
         return (key < values.len() && values.is_valid(key)).then(|| values.value(key));
     }
     array.as_string_opt::<i32>().map(|array| array.value(row))
+}
+
+/// The bytes in row `row` of a column of bytes, whether plain or dictionary-encoded.
+pub(super) fn bytes(array: &ArrayRef, row: usize) -> Option<&[u8]> {
+    if array.is_null(row) {
+        return None;
+    }
+    if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+        let values: &BinaryArray = dictionary.values().as_binary_opt()?;
+        let key = dictionary.key(row)?;
+        return (key < values.len() && values.is_valid(key)).then(|| values.value(key));
+    }
+    array.as_binary_opt::<i32>().map(|array| array.value(row))
+}
+
+/// A list of texts, whether plain or dictionary-encoded.
+pub(super) fn text_list(array: &ArrayRef) -> Option<TextList<'static>> {
+    match array.as_dictionary_opt() {
+        Some(dictionary) => Some(TextList::Numbered(dictionary.clone())),
+        None => array.as_string_opt().cloned().map(TextList::Array),
+    }
 }
 
 pub(crate) fn int32_list(array: ArrayRef) -> Vec<i32> {

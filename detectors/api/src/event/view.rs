@@ -11,10 +11,10 @@ use prost::Message;
 use super::batch::slot;
 use super::contexts::ContextRow;
 use super::parts::{ContainerView, K8sView, ParentView, Part, ProcessView, ThreadView};
-use super::value::{int32_list, text, u64_list};
+use super::value::{bytes, int32_list, text, text_list, u64_list};
 use super::{
-    EventBatch, Extra, FromValue, KernelContext, RecordedEvent, SockAddrRef, TextList, Value,
-    timestamp_from_ns, timestamp_ns,
+    EventBatch, Extra, FromValue, KernelContext, RecordedEvent, SockAddrRef, Value, timestamp_from_ns,
+    timestamp_ns,
 };
 use crate::catalogue::FieldType;
 use crate::proto;
@@ -502,10 +502,8 @@ impl<'a> Event<'a> {
             FieldType::Timespec => Value::Timespec(column.as_primitive::<Float64Type>().value(row)),
             FieldType::Bool => Value::Bool(column.as_boolean().value(row)),
             FieldType::String => Value::Str(text(column, row)?),
-            FieldType::Bytes => Value::Bytes(column.as_binary::<i32>().value(row)),
-            FieldType::StringArray => Value::StrArray(TextList::Array(
-                column.as_list::<i32>().value(row).as_string_opt::<i32>()?.clone(),
-            )),
+            FieldType::Bytes => Value::Bytes(bytes(column, row)?),
+            FieldType::StringArray => Value::StrArray(text_list(&column.as_list::<i32>().value(row))?),
             FieldType::Int32Array => Value::Int32Array(int32_list(column.as_list::<i32>().value(row))),
             FieldType::UInt64Array => Value::UInt64Array(u64_list(column.as_list::<i32>().value(row))),
             FieldType::SockAddr => Value::SockAddr(SockAddrRef {
@@ -514,9 +512,7 @@ impl<'a> Event<'a> {
                 port: self.column(slot + 2)?.as_primitive::<UInt32Type>().value(row),
             }),
             _ => Value::Message(Box::new(
-                proto::EventValue::decode(column.as_binary::<i32>().value(row))
-                    .ok()?
-                    .value?,
+                proto::EventValue::decode(bytes(column, row)?).ok()?.value?,
             )),
         })
     }

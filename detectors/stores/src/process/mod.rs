@@ -27,6 +27,7 @@
 
 mod actor;
 mod answer;
+mod chunked;
 mod directory;
 mod exit;
 mod facts;

@@ -1,5 +1,6 @@
 //! Moving together what is still known, when what is forgotten goes.
 
+use super::chunked::Chunked;
 use super::facts::{Ending, Facts, Index, Look, Setting, Values};
 use super::intern::{Mover, Text, Texts};
 use super::table::{Group, ProcessTable};
@@ -11,7 +12,7 @@ pub(super) struct Moves(Vec<Option<Index>>);
 
 impl Moves {
     /// Those of which `kept` is true are moved together.
-    pub(super) fn of<T>(all: &[T], kept: impl Fn(&T) -> bool) -> Self {
+    pub(super) fn of<T>(all: &Chunked<T>, kept: impl Fn(&T) -> bool) -> Self {
         let mut new = (0..).map(Index::at);
         let moves = all.iter().map(|one| kept(one).then(|| new.next()).flatten());
         Self(moves.collect())
@@ -30,10 +31,9 @@ impl Moves {
     }
 
     /// Drops those that are gone from a table of all.
-    fn retain<T>(&self, all: &mut Vec<T>) {
+    fn retain<T>(&self, all: &mut Chunked<T>) {
         let mut moves = self.0.iter();
         all.retain(|_| moves.next().is_some_and(Option::is_some));
-        all.shrink_to(all.len() + all.len() / 8);
     }
 }
 
@@ -89,14 +89,14 @@ impl ProcessTable {
         moves.retain(&mut self.processes);
         let values = std::mem::take(&mut self.values);
         let mut renumbering = Renumbering::new(&values);
-        for process in &mut self.processes {
+        for process in self.processes.iter_mut() {
             renumbering.facts(&mut process.version.facts, moves);
             (process.last_child, process.elder) = (None, None);
         }
         for version in self.past.versions_mut() {
             renumbering.facts(&mut version.facts, moves);
         }
-        for thread in &mut names.threads {
+        for thread in names.threads.iter_mut() {
             renumbering.texts.take(&values.texts, &mut thread.name);
         }
         self.values = renumbering.finish();
@@ -127,7 +127,7 @@ impl ThreadTable {
     /// Drops the threads that are gone, and what only questions about events before `seq` depend on.
     pub(super) fn move_together(&mut self, seq: u64, processes: &Moves, moves: &Moves) {
         moves.retain(&mut self.threads);
-        for thread in &mut self.threads {
+        for thread in self.threads.iter_mut() {
             // A thread goes with its process.
             thread.process = processes.get(thread.process).unwrap_or(thread.process);
         }

@@ -91,10 +91,8 @@ impl ProcessStore {
 
     /// Makes room for as many processes and threads at once. They are no more than there are rows.
     fn make_room(&mut self, sizes: Sizes) {
-        self.table.processes.reserve_exact(sizes.processes);
         self.by_id.make_room(sizes.processes);
         self.by_pid.make_room(sizes.processes);
-        self.threads.threads.reserve_exact(sizes.threads);
         self.threads.by_id.make_room(sizes.threads);
     }
 

@@ -5,9 +5,10 @@
 
 use foldhash::HashMap;
 
+use super::chunked::Chunked;
 use super::facts::{Exit, Facts, Index, Now, Values};
 use super::past::{Earlier, Past, Version};
-use super::timeline::{Head, Timelines, make_room};
+use super::timeline::{Head, Timelines};
 
 /// A process: one incarnation of an entity id.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,7 @@ pub(super) struct Group {
 /// All processes, with their versions.
 #[derive(Debug, Default)]
 pub(super) struct ProcessTable {
-    pub(super) processes: Vec<Process>,
+    pub(super) processes: Chunked<Process>,
     pub(super) past: Past,
     pub(super) values: Values,
     /// Of the processes that ever had other threads.
@@ -51,7 +52,6 @@ impl ProcessTable {
     /// A process of which this is known.
     pub(super) fn add(&mut self, now: Now, facts: Facts) -> Index {
         let index = Index::at(self.processes.len());
-        make_room(&mut self.processes);
         self.processes.push(Process {
             version: Version {
                 seq: now.seq.into(),

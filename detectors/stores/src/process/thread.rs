@@ -2,11 +2,11 @@
 
 use foldhash::HashMap;
 
+use super::chunked::Chunked;
 use super::directory::Directory;
 use super::facts::{Index, Known, Now};
 use super::intern::Text;
 use super::mention::Mention;
-use super::timeline::make_room;
 
 /// A thread other than a leader. What is known about it is known from the start, but for its exit.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ impl Thread {
 /// All threads.
 #[derive(Debug, Default)]
 pub(super) struct ThreadTable {
-    pub(super) threads: Vec<Thread>,
+    pub(super) threads: Chunked<Thread>,
     /// Entity id → thread.
     pub(super) by_id: Directory,
     /// Host tid → live thread whose start time is only known roughly, and whose id may therefore be off.
@@ -104,7 +104,6 @@ impl ThreadTable {
     /// A thread: whether its id alone means it, and whether it is looked for under its tid.
     pub(super) fn insert(&mut self, thread: Thread, by_id: bool, by_start: bool) -> Index {
         let index = Index::at(self.threads.len());
-        make_room(&mut self.threads);
         self.threads.push(thread);
         let threads = &self.threads;
         if by_id {

@@ -4,6 +4,8 @@
 //! the search for a moment logarithmic however long the chain is (a skew-binary list: E. W. Myers, "An applicative
 //! random-access stack", 1983). Untrusted events can make chains of any length.
 
+use super::chunked::Chunked;
+
 /// The latest entry of a timeline; or any other, as the latest one of what was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Head(u32);
@@ -38,12 +40,14 @@ pub(super) struct Entry<T> {
 /// Timelines of values of one kind.
 #[derive(Debug)]
 pub(super) struct Timelines<T> {
-    entries: Vec<Entry<T>>,
+    entries: Chunked<Entry<T>>,
 }
 
 impl<T> Default for Timelines<T> {
     fn default() -> Self {
-        Self { entries: Vec::new() }
+        Self {
+            entries: Chunked::default(),
+        }
     }
 }
 
@@ -69,7 +73,6 @@ impl<T: Copy> Timelines<T> {
                 (if even { far.jump } else { *head }, before.depth + 1)
             }
         };
-        make_room(&mut self.entries);
         self.entries.push(Entry {
             seq,
             value,
@@ -113,7 +116,6 @@ impl<T: Copy> Timelines<T> {
     pub(super) fn copy(&self, mut kept: Vec<(Head, usize, T)>, heads: &mut [Head]) -> Self {
         kept.sort_unstable_by_key(|(entry, ..)| *entry);
         let mut copy = Self::default();
-        copy.entries.reserve_exact(kept.len());
         for (entry, owner, value) in kept {
             copy.push(&mut heads[owner], self.entries[entry.position()].seq, value);
         }
@@ -144,18 +146,6 @@ impl<T: Copy> Timelines<T> {
         })
     }
 }
-
-/// Lets a large table grow by an eighth at a time instead of doubling it: most of a recording's memory are such tables. A small
-/// one is doubled, and grows by [`STEP`] then: it would be copied too often.
-pub(super) fn make_room<T>(table: &mut Vec<T>) {
-    let len = table.len();
-    if len == table.capacity() {
-        table.reserve_exact((len / 8).max(len.clamp(16, STEP)));
-    }
-}
-
-/// Entries by which a table grows at least, once it has as many.
-const STEP: usize = 8192;
 
 #[cfg(test)]
 mod tests {
