@@ -101,6 +101,14 @@ pub(crate) fn differs(reason: &str, fields: Fields<'_>) -> Loss {
     }
 }
 
+/// A hook that loses `reason` tells the event in this system call.
+pub(crate) fn during(reason: &str, call: &str) -> Loss {
+    Loss {
+        reason: reason.to_owned(),
+        then: Then::During(call.to_owned()),
+    }
+}
+
 pub(crate) fn number(number: impl TryInto<i64>) -> Truth {
     Truth::Number(number.try_into().unwrap_or_else(|_| panic!("the number fits")))
 }
@@ -197,6 +205,21 @@ pub(crate) fn thread(directory: &Path) -> Who {
             .chars()
             .take(15)
             .collect(),
+    }
+}
+
+/// A process that the calling one has made, which did not change its name.
+pub(crate) fn child_of_me(pid: u32) -> Who {
+    let own = me();
+    Who {
+        tid: pid,
+        pid,
+        parent: own.pid,
+        tid_inside: pid,
+        pid_inside: pid,
+        // It started and ended since this process did.
+        started: (own.started.0, i64::MAX),
+        ..own
     }
 }
 

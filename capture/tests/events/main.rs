@@ -22,6 +22,7 @@ mod stacks;
 mod tasks;
 mod truth;
 mod uring;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -48,15 +49,13 @@ const WITNESS_SCRIPT: &str = "--witness-script";
 /// Asks the test to run with the best hooks alone: on an emulated machine each kind takes minutes.
 const BEST_ONLY: &str = "--best-only";
 
-/// Events that other tests cause: those of control groups that are containers, of what packets carry (`live_packets`), and of writes,
-/// modules, BPF programs and the kernel's integrity (`hooks`, of the sensor).
+/// Events that other tests cause: those of control groups that are containers, of what packets carry (`live_packets`), and of modules, BPF programs and the kernel's integrity (`hooks`, of the sensor).
 #[rustfmt::skip]
-const ELSEWHERE: [&str; 31] = [
+const ELSEWHERE: [&str; 24] = [
     "container_create", "container_remove", "existing_container",
     "net_packet_dns", "net_packet_dns_request", "net_packet_dns_response",
     "net_packet_http", "net_packet_http_request", "net_packet_http_response",
     "net_flow_tcp_begin", "net_flow_tcp_end", "net_tcp_connect",
-    "vfs_write", "vfs_writev", "vfs_read", "vfs_readv", "__kernel_write", "magic_write", "file_modification",
     "security_kernel_read_file", "security_kernel_post_read_file",
     "module_load", "module_free", "do_init_module",
     "security_bpf", "security_bpf_map", "security_bpf_prog",
@@ -74,6 +73,7 @@ fn main() -> ExitCode {
             compat::cause(&mut notes);
             packets::cause(&mut notes);
             uring::cause(&mut notes);
+            writes::cause(&mut notes);
             tasks::cause(&mut notes);
             stacks::cause(&mut notes);
             ExitCode::SUCCESS

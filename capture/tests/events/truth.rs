@@ -18,6 +18,7 @@ pub(crate) enum Truth {
     Flag(bool),
     Text(String),
     Texts(Vec<String>),
+    Bytes(Vec<u8>),
     /// Pairs of descriptors.
     Numbers(Vec<i64>),
     /// A socket address: family, address or path, port.
@@ -42,6 +43,7 @@ impl Truth {
             Some(Value::Bool(flag)) => Self::Flag(*flag),
             Some(Value::Str(text)) => Self::Text(text.clone()),
             Some(Value::StrArray(texts)) => Self::Texts(texts.value.clone()),
+            Some(Value::Bytes(bytes)) => Self::Bytes(bytes.clone()),
             Some(Value::Int32Array(numbers)) => {
                 Self::Numbers(numbers.value.iter().map(|number| i64::from(*number)).collect())
             }
@@ -126,6 +128,8 @@ pub(crate) enum Then {
     Unseen,
     /// These fields have other values.
     Differs(BTreeMap<String, Truth>),
+    /// It is told in another system call.
+    During(String),
 }
 
 /// An event that has to be in the recording, once.
@@ -152,11 +156,12 @@ impl Expected {
         times: usize,
     ) -> Result<(), String> {
         let definition = catalogue().get(&self.event).ok_or("no such event")?;
-        let mut fields = self.fields.clone();
+        let (mut fields, mut call) = (self.fields.clone(), self.call.as_str());
         for loss in self.losses.iter().filter(|loss| loses.contains(&loss.reason)) {
             match &loss.then {
                 Then::Unseen => return Ok(()),
                 Then::Differs(others) => fields.extend(others.clone()),
+                Then::During(other) => call = other,
             }
         }
         if let Some(stray) = fields
@@ -167,7 +172,7 @@ impl Expected {
         }
         let differences: Vec<_> = events
             .filter(|recorded| recorded.event.name == self.event && thread(recorded) == Some(self.who.tid))
-            .map(|recorded| self.differences(definition, &fields, recorded))
+            .map(|recorded| self.differences(definition, &fields, call, recorded))
             .collect();
         match differences
             .iter()
@@ -193,6 +198,7 @@ impl Expected {
         &self,
         definition: &EventDefinition,
         fields: &BTreeMap<String, Truth>,
+        truth_of_call: &str,
         recorded: &RecordedEvent,
     ) -> Vec<String> {
         let mut differences = Vec::new();
@@ -224,8 +230,8 @@ impl Expected {
             differences.push(format!("its stack is {stack:x?}, not {:x?}", self.stack));
         }
         let call = call(recorded);
-        if call != self.call {
-            differences.push(format!("it was done in {call:?}, not in {:?}", self.call));
+        if call != truth_of_call {
+            differences.push(format!("it was done in {call:?}, not in {truth_of_call:?}"));
         }
         differences
     }

@@ -129,6 +129,16 @@ struct file {
 	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
+	struct {
+		s64 counter;
+	} f_count;
+} CORE;
+struct file___6_13 {
+	struct {
+		struct {
+			s64 counter; /* of references beside the first */
+		} refcnt;
+	} f_ref;
 } CORE;
 struct fdtable {
 	u32 max_fds;

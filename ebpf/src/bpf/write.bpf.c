@@ -4,6 +4,8 @@
 
 #define S_IFREG 0100000
 #define O_ACCMODE 3
+#define O_APPEND 02000
+#define RWF_APPEND 16
 #define MAGIC_SIZE 32
 
 /* What was asked for and what came of it. */
@@ -182,12 +184,20 @@ INLINE int opened_to_write(struct opened_file *key, u64 *ctime, struct file *fil
 	return 1;
 }
 
+/* Whether more than one descriptor holds what was opened once. */
+INLINE int is_shared(struct file *file)
+{
+	struct file___6_13 *newer = (void *)file;
+	return field_exists(newer->f_ref) ? R(newer, f_ref.refcnt.counter) > 0 : R(file, f_count.counter) > 1;
+}
+
+/* A descriptor has been given: what it copies, or gets from another process, was opened before. */
 INLINE void write_begins(struct file *file)
 {
 	struct opened_file key;
 	struct opening opening = {};
 	if (opened_to_write(&key, &opening.ctime, file))
-		bpf_map_update_elem(&openings, &key, &opening, 0);
+		bpf_map_update_elem(&openings, &key, &opening, is_shared(file) ? BPF_NOEXIST : 0);
 }
 
 INLINE void modification(struct file *file, struct opened_file *key, struct opening *opening, u64 ctime)
@@ -215,7 +225,7 @@ INLINE void modified(struct file *file)
 		modification(file, &key, opening, ctime);
 }
 
-/* A change that no other program saw, such as by ftruncate, shows in the time. */
+/* A descriptor is closed, perhaps not the last. A change that no other program saw, such as by ftruncate, shows in the time. */
 INLINE void write_ends(struct file *file)
 {
 	struct opened_file key;
@@ -227,7 +237,8 @@ INLINE void write_ends(struct file *file)
 		return;
 	if (!opening->told && opening->ctime != ctime)
 		modification(file, &key, opening, ctime);
-	bpf_map_delete_elem(&openings, &key);
+	if (!is_shared(file))
+		bpf_map_delete_elem(&openings, &key);
 }
 
 INLINE int fd_install_hook(const u64 *a)
@@ -268,6 +279,16 @@ INLINE s64 position_of(struct call *call)
 	return is_compat() ? (s64)((u32)call->args[3] | call->args[4] << 32) : (s64)call->args[3];
 }
 
+/* Where a call has written that was given a position: what is appended begins elsewhere. */
+INLINE s64 written_from(struct call *call, struct file *file, s64 ret)
+{
+	int appends = R(file, f_flags) & O_APPEND || (call->nr == NR_pwritev2 && call->args[5] & RWF_APPEND);
+	struct inode *inode = R(file, f_inode);
+	if (appends && ret > 0 && (R(inode, i_mode) & S_IFMT) == S_IFREG)
+		return R(inode, i_size) - ret;
+	return position_of(call);
+}
+
 INLINE void transfer_returned(struct call *call, s64 ret, u64 derived)
 {
 	struct file *file = file_of((s32)call->args[0]);
@@ -291,7 +312,7 @@ INLINE void transfer_returned(struct call *call, s64 ret, u64 derived)
 			tell_transfer(vfs_readv, vlen, &t);
 		break;
 	case NR_pwrite64:
-		t.start = position_of(call);
+		t.start = written_from(call, file, ret);
 	case NR_write:
 		if (derived & DERIVE_WRITE)
 			tell_transfer(vfs_write, count, &t);
@@ -301,7 +322,7 @@ INLINE void transfer_returned(struct call *call, s64 ret, u64 derived)
 	case NR_pwritev:
 	case NR_pwritev2:
 		if (call->nr == NR_pwritev || position_of(call) != -1)
-			t.start = position_of(call);
+			t.start = written_from(call, file, ret);
 	case NR_writev:
 		if (derived & DERIVE_WRITEV)
 			tell_transfer(vfs_writev, vlen, &t);
