@@ -200,7 +200,7 @@ for version in "${names[@]}"; do
     echo "SKIPPED this machine's own kernel: $(grep '^SKIPPED' "$output")" >&2
   else
     echo "FAILED  $version" >&2
-    grep -v -P '\t(seen|not available)(\t|$)' "$output" >&2 || true
+    grep -v -P '\t(seen|not available|not caused: [^\t]*)(\t|$)' "$output" >&2 || true
     tail -20 "$work/$version/console" >&2 2>/dev/null || true
     failed=$((failed + 1))
   fi

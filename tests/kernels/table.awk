@@ -7,6 +7,12 @@ $1 == "kernel" { versions[++count] = $2; titles[$2] = $3; next }
     split(hook, words, " ")
     way = words[1]
     if (verdict ~ /^FAILED/) cell = "FAILED"
+    else if (sub(/^not caused: /, "", verdict)) {
+        cell = "not caused"
+        # The hooks are of several kinds, the reason is the same.
+        if (!((event, version) in reasons)) idle[++idling] = event SUBSEP version
+        reasons[event, version] = verdict
+    }
     else if (verdict == "not available") cell = ""
     else cell = way
     # What a lesser kind of hooks does not have says nothing of the kernel.
@@ -21,6 +27,10 @@ END {
     print "recorded. It does so with each kind of hook that the kernel has: `fentry` (trampolines), then `kprobe` (breakpoints), then tracepoints"
     print "alone. A cell names the kinds that told the event as it was, the best first: the recorder uses the first. Of system calls, there is a"
     print "choice with every form of argument; all others are told in the same ways.\n"
+    print "Not available: the kernel has no hook that tells the event. Not caused: it has one, but there was no way to make the event happen"
+    print "there, so nothing is known of it. Nothing here can tamper with a kernel: for `syscall_table_check`, `hooked_syscall`,"
+    print "`print_net_seq_ops` and `hooked_proc_fops`, the recorder was told that the kernel's own code is elsewhere, so that all functions that"
+    print "it looks at lead out of it.\n"
     line = "| event |"; rule = "| --- |"
     for (i = 1; i <= count; i++) { line = line " " titles[versions[i]] " |"; rule = rule " --- |" }
     print line; print rule
@@ -31,6 +41,15 @@ END {
             line = line " " (cell == "" ? "not available" : cell) " |"
         }
         print line
+    }
+    if (idling > 0) {
+        print "\n## What was not caused\n"
+        print "| event | kernel | why |"; print "| --- | --- | --- |"
+        for (i = 1; i <= count; i++) of_version[versions[i]] = titles[versions[i]]
+        for (n = 1; n <= idling; n++) {
+            split(idle[n], of, SUBSEP)
+            print "| `" of[1] "` | " of_version[of[2]] " | " reasons[of[1], of[2]] " |"
+        }
     }
     print "\n## What hooks do not show\n"
     print "| event | hook | what is lost |"; print "| --- | --- | --- |"

@@ -22,12 +22,27 @@ const NONE_SUCH: i32 = 9_999;
 const ARRAY: u32 = 2;
 const SOCKET_FILTER: u32 = 1;
 
+/// In a process of its own, with as much memory as it may have: older kernels count maps as memory that is locked, all of a user
+/// together.
 pub(crate) fn cause(notes: &mut Notes) {
-    maps(notes);
-    programs(notes);
-    in_child(|| pinned(notes));
-    let error = command(notes, "a command that there is not", NONE_SUCH, &Attributes::new());
-    assert_eq!(error, -i64::from(libc::EINVAL));
+    in_child(|| {
+        limit(libc::RLIMIT_MEMLOCK, u64::MAX, u64::MAX);
+        maps(notes);
+        programs(notes);
+        in_child(|| pinned(notes));
+        let error = command(
+            notes,
+            "a command that there is not",
+            NONE_SUCH,
+            &Attributes::new(),
+        );
+        assert_eq!(error, -i64::from(libc::EINVAL));
+    });
+}
+
+fn limit(resource: libc::__rlimit_resource_t, soft: u64, hard: u64) -> i64 {
+    let limits = [soft, hard];
+    failing_call(libc::SYS_prlimit64, [0, resource.into(), at(&limits), 0, 0, 0])
 }
 
 /// `union bpf_attr`.
@@ -71,10 +86,7 @@ impl Attributes {
 
 /// Gives the kernel a command: a number or the negative error.
 fn command(notes: &mut Notes, case: &str, command: i32, attributes: &Attributes) -> i64 {
-    let result = failing_call(
-        libc::SYS_bpf,
-        [command as u64, at(&attributes.0), 128, 0, 0, 0],
-    );
+    let result = failing_call(libc::SYS_bpf, [command as u64, at(&attributes.0), 128, 0, 0, 0]);
     notes.note(case, "security_bpf", "bpf", &[("cmd", number(command))], &[]);
     result
 }
@@ -95,7 +107,10 @@ fn descriptor(notes: &mut Notes, case: &str, which: i32, attributes: &Attributes
 fn id_of(notes: &mut Notes, of: &OwnedFd) -> u32 {
     let information = [0_u32; 2];
     let attributes = Attributes::of(&[of.as_raw_fd().cast_unsigned(), 8]).address(8, at(&information));
-    let result = failing_call(libc::SYS_bpf, [INFORMATION as u64, at(&attributes.0), 16, 0, 0, 0]);
+    let result = failing_call(
+        libc::SYS_bpf,
+        [INFORMATION as u64, at(&attributes.0), 16, 0, 0, 0],
+    );
     assert_eq!(result, 0);
     let fields = [("cmd", number(INFORMATION))];
     notes.note("a question", "security_bpf", "bpf", &fields, &[]);
@@ -127,7 +142,10 @@ fn maps(notes: &mut Notes) {
     let attributes = Attributes::of(&[map.as_raw_fd().cast_unsigned()])
         .address(8, at(&key))
         .address(16, at(&value));
-    assert_eq!(command(notes, "a map that is written", MAP_UPDATE, &attributes), 0);
+    assert_eq!(
+        command(notes, "a map that is written", MAP_UPDATE, &attributes),
+        0
+    );
 }
 
 fn program_given(notes: &mut Notes, case: &str, (id, name): (u32, &str), loaded: bool, losses: &[Loss]) {
@@ -161,21 +179,14 @@ fn programs(notes: &mut Notes) {
     assert!(command(notes, "a program that is refused", PROGRAM_LOAD, &of(&mute)) < 0);
     // The kernel asks whether this may be before it finds a descriptor for it.
     let case = "a program without a descriptor";
-    let limit = |most: u64| {
-        let limits = [most, FEW.max(most)];
-        call(
-            libc::SYS_prlimit64,
-            [0, u64::from(libc::RLIMIT_NOFILE), at(&limits), 0, 0, 0],
-        );
-    };
     in_child(|| {
-        limit(0);
+        assert_eq!(limit(libc::RLIMIT_NOFILE, 0, FEW), 0);
         let attributes = Attributes::of(&[id]);
         let result = failing_call(
             libc::SYS_bpf,
             [PROGRAM_BY_ID as u64, at(&attributes.0), 128, 0, 0, 0],
         );
-        limit(FEW);
+        assert_eq!(limit(libc::RLIMIT_NOFILE, FEW, FEW), 0);
         assert_eq!(result, -i64::from(libc::EMFILE));
         program_given(notes, case, (id, name), false, &[unseen(FAILED)]);
     });
@@ -199,12 +210,13 @@ fn pinned(notes: &mut Notes) {
     let name = "map_with_a_name";
     let (map, id) = map(notes, name);
     let path = c_string(place.join("map"));
-    let attributes = |fd: u32| {
-        Attributes::new()
-            .address(0, path.as_ptr() as u64)
-            .number(8, fd)
-    };
-    let pinned = command(notes, "a map that is pinned", PIN, &attributes(map.as_raw_fd().cast_unsigned()));
+    let attributes = |fd: u32| Attributes::new().address(0, path.as_ptr() as u64).number(8, fd);
+    let pinned = command(
+        notes,
+        "a map that is pinned",
+        PIN,
+        &attributes(map.as_raw_fd().cast_unsigned()),
+    );
     assert_eq!(pinned, 0);
     let case = "a map by its path";
     drop(descriptor(notes, case, GET_PINNED, &attributes(0)));

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::truth::{Expected, Loss, Then, Truth, Who};
+use crate::truth::{Expected, Loss, Note, Then, Truth, Who};
 
 /// Fields with their values.
 pub(crate) type Fields<'a> = &'a [(&'a str, Truth)];
@@ -52,18 +52,43 @@ impl Notes {
         let expected = Expected {
             case: case.to_owned(),
             event: event.to_owned(),
-            who: who.clone(),
+            who: Some(who.clone()),
             call: call.to_owned(),
             fields: owned(fields),
             losses: losses.to_vec(),
             stack: None,
         };
-        self.expect(&expected);
+        self.expect(expected);
+    }
+
+    /// Notes that the recorder has to tell `event` of what it looks at by itself.
+    pub(crate) fn by_nobody(&mut self, case: &str, event: &str, fields: Fields<'_>) {
+        self.expect(Expected {
+            case: case.to_owned(),
+            event: event.to_owned(),
+            who: None,
+            call: String::new(),
+            fields: owned(fields),
+            losses: Vec::new(),
+            stack: None,
+        });
+    }
+
+    /// Notes why `event` cannot be caused here.
+    pub(crate) fn not_caused(&mut self, event: &str, reason: &str) {
+        self.add(&Note::NotCaused {
+            event: event.to_owned(),
+            reason: reason.to_owned(),
+        });
     }
 
     /// Notes what has to be told.
-    pub(crate) fn expect(&mut self, expected: &Expected) {
-        let mut line = serde_json::to_vec(expected).expect("it has text keys");
+    pub(crate) fn expect(&mut self, expected: Expected) {
+        self.add(&Note::Caused(Box::new(expected)));
+    }
+
+    fn add(&mut self, note: &Note) {
+        let mut line = serde_json::to_vec(note).expect("it has text keys");
         line.push(b'\n');
         // One write, since other processes append, too.
         self.file.write_all(&line).expect("the notes can be written");

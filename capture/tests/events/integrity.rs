@@ -74,7 +74,10 @@ fn symbols() -> Vec<(String, u64)> {
 
 /// The recorder looks when it begins: nobody in particular causes this.
 fn table(notes: &mut Notes, symbols: &[(String, u64)]) {
-    let by_name: HashMap<_, _> = symbols.iter().map(|(name, address)| (name.as_str(), *address)).collect();
+    let by_name: HashMap<_, _> = symbols
+        .iter()
+        .map(|(name, address)| (name.as_str(), *address))
+        .collect();
     if !by_name.contains_key("sys_call_table") {
         return;
     }
@@ -128,5 +131,11 @@ fn listed(notes: &mut Notes) {
     // No module says that the code is its own.
     let hooks = vec![("iterate_shared".to_owned(), "hidden".to_owned())];
     let fields = [("hooked_fops_pointers", Truth::Hooks(hooks))];
-    notes.note("the list of processes", "hooked_proc_fops", "getdents64", &fields, &[]);
+    notes.note(
+        "the list of processes",
+        "hooked_proc_fops",
+        "getdents64",
+        &fields,
+        &[],
+    );
 }

@@ -66,7 +66,10 @@ fn no_module(notes: &mut Notes) -> Result<(), String> {
     if error != libc::ENOEXEC {
         return Err(match error {
             libc::ENOSYS => "this kernel has no modules".to_owned(),
-            _ => format!("modules may not be loaded: {}", std::io::Error::from_raw_os_error(error)),
+            _ => format!(
+                "modules may not be loaded: {}",
+                std::io::Error::from_raw_os_error(error)
+            ),
         });
     }
     note_read(notes, "a file that is no module", &path, &[unseen(FAILED)]);

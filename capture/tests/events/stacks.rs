@@ -72,10 +72,10 @@ pub(crate) fn cause(notes: &mut Notes) {
 
 fn note(notes: &mut Notes, case: &str, pid: i64, result: i64, stack: Vec<u64>) {
     let fields = [("pid", number(pid)), ("returnValue", number(result))];
-    notes.expect(&Expected {
+    notes.expect(Expected {
         case: case.to_owned(),
         event: "getpgid".to_owned(),
-        who: me(),
+        who: Some(me()),
         call: "getpgid".to_owned(),
         fields: BTreeMap::from(fields.map(|(name, truth)| (name.to_owned(), truth))),
         losses: Vec::new(),

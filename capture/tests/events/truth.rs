@@ -19,10 +19,12 @@ pub(crate) enum Truth {
     Text(String),
     Texts(Vec<String>),
     Bytes(Vec<u8>),
-    /// Pairs of descriptors.
+    /// Pairs of descriptors, addresses.
     Numbers(Vec<i64>),
     /// A socket address: family, address or path, port.
     Address(String, String, u32),
+    /// Functions that lead elsewhere: their roles and their owners.
+    Hooks(Vec<(String, String)>),
     Seconds(f64),
     /// The eight ids in the order of the interface, the user namespace, the secure bits and the five sets of capabilities.
     Credentials(Vec<u32>, [u64; 5]),
@@ -46,6 +48,14 @@ impl Truth {
             Some(Value::Bytes(bytes)) => Self::Bytes(bytes.clone()),
             Some(Value::Int32Array(numbers)) => {
                 Self::Numbers(numbers.value.iter().map(|number| i64::from(*number)).collect())
+            }
+            Some(Value::UInt64Array(numbers)) => {
+                Self::Numbers(numbers.value.iter().map(|number| number.cast_signed()).collect())
+            }
+            Some(Value::HookedSyscalls(hooks)) => {
+                let hooks = hooks.value.iter();
+                let hooks = hooks.map(|hook| (hook.symbol_name.clone(), hook.module_owner.clone()));
+                Self::Hooks(hooks.collect())
             }
             Some(Value::Timespec(time)) => Self::Seconds(time.value.unwrap_or_default()),
             Some(Value::Sockaddr(address)) => address_of(address),
@@ -132,13 +142,23 @@ pub(crate) enum Then {
     During(String),
 }
 
-/// An event that has to be in the recording, once.
+/// A line of the notes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Note {
+    /// Something has to be told.
+    Caused(Box<Expected>),
+    /// An event cannot be caused here.
+    NotCaused { event: String, reason: String },
+}
+
+/// An event that has to be in the recording, once; if nobody causes it, once at least.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Expected {
     /// What was done, in words.
     pub(crate) case: String,
     pub(crate) event: String,
-    pub(crate) who: Who,
+    /// Nobody, if it is the recorder that looks.
+    pub(crate) who: Option<Who>,
     /// The system call that it is done in.
     pub(crate) call: String,
     pub(crate) fields: BTreeMap<String, Truth>,
@@ -171,7 +191,7 @@ impl Expected {
             return Err(format!("the event has no field {stray}"));
         }
         let differences: Vec<_> = events
-            .filter(|recorded| recorded.event.name == self.event && thread(recorded) == Some(self.who.tid))
+            .filter(|recorded| recorded.event.name == self.event && thread(recorded) == self.thread())
             .map(|recorded| self.differences(definition, &fields, call, recorded))
             .collect();
         match differences
@@ -179,7 +199,7 @@ impl Expected {
             .filter(|differences| differences.is_empty())
             .count()
         {
-            count if count == times => Ok(()),
+            count if count == times || self.who.is_none() && count > times => Ok(()),
             0 => match differences.iter().min_by_key(|differences| differences.len()) {
                 None => Err(format!("{}: not recorded", self.case)),
                 Some(nearest) => Err(format!("{}: {}", self.case, nearest.join("; "))),
@@ -190,8 +210,12 @@ impl Expected {
 
     /// Whether nobody can tell the two apart.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        (&self.event, &self.call, &self.fields, self.who.tid)
-            == (&other.event, &other.call, &other.fields, other.who.tid)
+        (&self.event, &self.call, &self.fields, self.thread())
+            == (&other.event, &other.call, &other.fields, other.thread())
+    }
+
+    fn thread(&self) -> Option<u32> {
+        self.who.as_ref().map(|who| who.tid)
     }
 
     fn differences(
@@ -210,20 +234,22 @@ impl Expected {
                 differences.push(format!("{} is {told:?}, not {truth:?}", field.name));
             }
         }
-        if let Some((told, started)) = who(recorded) {
-            let truth = Who {
-                started: self.who.started,
-                ..told.clone()
-            };
-            let (from, to) = self.who.started;
-            if truth != self.who || !(from..=to).contains(&started) {
-                differences.push(format!(
-                    "it was done by {told:?} since {started}, not by {:?}",
-                    self.who
-                ));
+        match (&self.who, who(recorded)) {
+            (None, None) => {}
+            (Some(truth), Some((told, started))) => {
+                let (from, to) = truth.started;
+                let told = Who {
+                    started: truth.started,
+                    ..told
+                };
+                if *truth != told || !(from..=to).contains(&started) {
+                    differences.push(format!(
+                        "it was done by {told:?} since {started}, not by {truth:?}"
+                    ));
+                }
             }
-        } else {
-            differences.push("nobody did it".to_owned());
+            (Some(_), None) => differences.push("nobody did it".to_owned()),
+            (None, Some((told, _))) => differences.push(format!("it was done by {told:?}")),
         }
         let stack = stack(recorded);
         if self.stack.as_ref().is_some_and(|truth| *truth != stack) {

@@ -1,19 +1,14 @@
-//! Files that are read and written: where a transfer begins, what stands then at the beginning of a file, and its first change.
+//! Files that are read and written: where a transfer begins, and what stands then at the beginning of a file.
 
 use std::fs::{self, File};
 use std::io::{IoSlice, IoSliceMut, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::cause::{
-    Notes, at, call, child_of_me, during, failing_call, in_any_child, in_child, number, text, unseen,
-};
-use crate::truth::{Loss, Truth};
+use crate::cause::{Notes, at, call, failing_call, in_child, number, text};
+use crate::truth::Truth;
 
-const KERNEL: &str = "what the kernel does by itself";
-const UNTIL_CLOSED: &str = "until a file is closed, changes by other calls";
 /// What is written is told up to this many bytes.
 const MAGIC: usize = 32;
 /// The position of a file that is open, in a call that takes one.
@@ -26,13 +21,11 @@ pub(crate) fn cause(notes: &mut Notes) {
     in_child(|| cut_short(notes));
     read(notes);
     streamed(notes);
-    changed(notes);
-    dumped(notes);
 }
 
 /// A file that is open.
-struct Open {
-    file: File,
+pub(crate) struct Open {
+    pub(crate) file: File,
     path: PathBuf,
 }
 
@@ -44,7 +37,7 @@ impl Open {
         )
     }
 
-    fn with(path: PathBuf, options: &fs::OpenOptions) -> Self {
+    pub(crate) fn with(path: PathBuf, options: &fs::OpenOptions) -> Self {
         let file = options
             .open(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -116,7 +109,7 @@ fn name_of(nr: libc::c_long) -> &'static str {
 }
 
 /// Device, as the kernel packs it, and number of what is open.
-fn file_of(file: impl AsFd) -> (Truth, Truth) {
+pub(crate) fn file_of(file: impl AsFd) -> (Truth, Truth) {
     let file = File::from(file.as_fd().try_clone_to_owned().expect("it is open"));
     let status = file.metadata().expect("it is open");
     let device = u64::from(libc::major(status.dev())) << 20 | u64::from(libc::minor(status.dev()));
@@ -150,7 +143,7 @@ fn begun(notes: &mut Notes, case: &str, call: &str, (file, path): (&File, &Path)
     notes.note(case, "magic_write", call, &fields, &[]);
 }
 
-fn magic(file: &File, path: &Path, bytes: Truth, result: i64) -> [(&'static str, Truth); 5] {
+pub(crate) fn magic(file: &File, path: &Path, bytes: Truth, result: i64) -> [(&'static str, Truth); 5] {
     let (dev, inode) = file_of(file);
     [
         ("pathname", text(path)),
@@ -161,7 +154,7 @@ fn magic(file: &File, path: &Path, bytes: Truth, result: i64) -> [(&'static str,
     ]
 }
 
-fn bytes(bytes: &[u8]) -> Truth {
+pub(crate) fn bytes(bytes: &[u8]) -> Truth {
     Truth::Bytes(bytes[..bytes.len().min(MAGIC)].to_vec())
 }
 
@@ -243,7 +236,7 @@ fn refused(notes: &mut Notes) {
         notes,
         "a file that is not open to be read",
         ("vfs_read", libc::SYS_read),
-        [at(&mut buffer), 4, 0, 0, 0],
+        [buffer.as_mut_ptr() as u64, 4, 0, 0, 0],
         0,
     );
     assert_eq!(result, -i64::from(libc::EBADF));
@@ -252,7 +245,7 @@ fn refused(notes: &mut Notes) {
         notes,
         "a directory",
         ("vfs_read", libc::SYS_read),
-        [at(&mut buffer), 4, 0, 0, 0],
+        [buffer.as_mut_ptr() as u64, 4, 0, 0, 0],
         0,
     );
     assert_eq!(result, -i64::from(libc::EISDIR));
@@ -299,14 +292,14 @@ fn read(notes: &mut Notes) {
         notes,
         "bytes",
         ("vfs_read", libc::SYS_read),
-        [at(&mut more), 7, 0, 0, 0],
+        [more.as_mut_ptr() as u64, 7, 0, 0, 0],
         0,
     );
     open.transfer(
         notes,
         "bytes at a position",
         ("vfs_read", libc::SYS_pread64),
-        [at(&mut more), 9, 50, 0, 0],
+        [more.as_mut_ptr() as u64, 9, 50, 0, 0],
         50,
     );
     let vectors = [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)];
@@ -325,7 +318,7 @@ fn read(notes: &mut Notes) {
         notes,
         case,
         ("vfs_read", libc::SYS_read),
-        [at(&mut more), 90, 0, 0, 0],
+        [more.as_mut_ptr() as u64, 90, 0, 0, 0],
         17,
     );
     assert_eq!(result, 83);
@@ -333,7 +326,7 @@ fn read(notes: &mut Notes) {
         notes,
         "the end",
         ("vfs_read", libc::SYS_read),
-        [at(&mut more), 90, 0, 0, 0],
+        [more.as_mut_ptr() as u64, 90, 0, 0, 0],
         100,
     );
     assert_eq!(result, 0);
@@ -350,7 +343,10 @@ fn streamed(notes: &mut Notes) {
         ("vfs_read", libc::SYS_read, reader.as_fd()),
     ] {
         let mut buffer = *bytes;
-        let result = call(nr, [fd.as_raw_fd() as u64, at(&mut buffer), 8, 0, 0, 0]);
+        let result = call(
+            nr,
+            [fd.as_raw_fd() as u64, buffer.as_mut_ptr() as u64, 8, 0, 0, 0],
+        );
         note(
             notes,
             "a pipe",
@@ -361,117 +357,4 @@ fn streamed(notes: &mut Notes) {
             result,
         );
     }
-}
-
-/// Longer than the kernel's coarse clock takes for a tick.
-fn tick() {
-    std::thread::sleep(Duration::from_millis(20));
-}
-
-fn changed_at(file: &File) -> Truth {
-    let status = file.metadata().expect("it is open");
-    number(status.ctime() * 1_000_000_000 + status.ctime_nsec())
-}
-
-/// The first change of a file since it was opened to be written, once for each time.
-fn changed(notes: &mut Notes) {
-    let place = notes.place("changed");
-    fs::write(&place, "before").expect("the directory can be written");
-    let source = File::open(&place).expect("it was made");
-    let write = |file: &File| {
-        call(libc::SYS_write, [file.as_raw_fd() as u64, at(b"now"), 3, 0, 0, 0]);
-    };
-    let cut = |file: &File| {
-        call(libc::SYS_ftruncate, [file.as_raw_fd() as u64, 3, 0, 0, 0, 0]);
-    };
-    let copy = |file: &File| {
-        let arguments = [file.as_raw_fd() as u64, source.as_raw_fd() as u64, 0, 3, 0, 0];
-        assert_eq!(call(libc::SYS_sendfile, arguments), 3);
-    };
-    // Of cutting, the functions of the kernel that tell of changes say nothing until the file is closed.
-    let ways: [(&str, &dyn Fn(&File), &str, &[Loss]); 3] = [
-        ("bytes", &write, "write", &[]),
-        ("less", &cut, "close", &[during(UNTIL_CLOSED, "ftruncate")]),
-        (
-            "bytes of another",
-            &copy,
-            "sendfile",
-            &[during(UNTIL_CLOSED, "close")],
-        ),
-    ];
-    for (case, change, call, losses) in ways {
-        tick();
-        let open = Open::with(place.clone(), File::options().write(true));
-        let before = changed_at(&open.file);
-        tick();
-        change(&open.file);
-        let after = changed_at(&open.file);
-        let (dev, inode) = file_of(&open.file);
-        tick();
-        // Neither a second change nor a read is the first change.
-        if call != "close" {
-            write(&open.file);
-        }
-        drop(open);
-        drop(Open::with(place.clone(), File::options().read(true)));
-        let fields = [
-            ("file_path", text(&place)),
-            ("dev", dev),
-            ("inode", inode),
-            ("old_ctime", before),
-            ("new_ctime", after),
-        ];
-        notes.note(case, "file_modification", call, &fields, losses);
-    }
-}
-
-/// What the kernel writes: the memory of a process that it ends.
-fn dumped(notes: &mut Notes) {
-    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").expect("procfs is mounted");
-    if pattern.trim_end() != "core" {
-        return;
-    }
-    let directory = notes.place("dumped");
-    fs::create_dir(&directory).expect("the directory can be written");
-    let (pid, status) = in_any_child(|| {
-        std::env::set_current_dir(&directory).expect("it was made");
-        let limit = [u64::MAX; 2];
-        call(
-            libc::SYS_prlimit64,
-            [0, u64::from(libc::RLIMIT_CORE), at(&limit), 0, 0, 0],
-        );
-        call(
-            libc::SYS_kill,
-            [std::process::id().into(), libc::SIGQUIT as u64, 0, 0, 0, 0],
-        );
-    });
-    assert_eq!(status, libc::SIGQUIT | 0x80, "it left no memory");
-    let mut files = fs::read_dir(&directory).expect("it was made");
-    let path = files
-        .next()
-        .expect("the kernel wrote it")
-        .expect("it is there")
-        .path();
-    let dump = File::open(&path).expect("the kernel wrote it");
-    let who = child_of_me(pid);
-    let case = "the header of a dump of memory";
-    // The file's class, order, version, no system, and: a dump, of an x86-64, version 1, without entry.
-    let header = [
-        &b"\x7fELF\x02\x01\x01"[..],
-        &[0; 9],
-        &[4, 0, 62, 0, 1, 0, 0, 0],
-        &[0; 8],
-    ]
-    .concat();
-    let (dev, inode) = file_of(&dump);
-    let fields = [
-        ("pathname", text(&path)),
-        ("dev", dev),
-        ("inode", inode),
-        ("count", number(64)),
-        ("pos", number(0)),
-    ];
-    notes.by(&who, case, "__kernel_write", "kill", &fields, &[]);
-    let fields = magic(&dump, &path, bytes(&header), 64);
-    notes.by(&who, case, "magic_write", "kill", &fields, &[unseen(KERNEL)]);
 }
