@@ -57,6 +57,7 @@ impl Notes {
             fields: owned(fields),
             losses: losses.to_vec(),
             stack: None,
+            absent: false,
         };
         self.expect(expected);
     }
@@ -71,6 +72,21 @@ impl Notes {
             fields: owned(fields),
             losses: Vec::new(),
             stack: None,
+            absent: false,
+        });
+    }
+
+    /// Notes that the calling thread has not caused `event`, though what it did looks like it.
+    pub(crate) fn absent(&mut self, case: &str, event: &str, call: &str, fields: Fields<'_>) {
+        self.expect(Expected {
+            case: case.to_owned(),
+            event: event.to_owned(),
+            who: Some(me()),
+            call: call.to_owned(),
+            fields: owned(fields),
+            losses: Vec::new(),
+            stack: None,
+            absent: true,
         });
     }
 

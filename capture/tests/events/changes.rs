@@ -80,12 +80,11 @@ fn changed(notes: &mut Notes) {
         let (dev, inode) = file_of(&open.file);
         tick();
         // Neither a second change nor a read is the first change.
-        if call != "close" {
-            write(&open.file);
-        }
+        write(&open.file);
+        let last = changed_at(&open.file);
         drop(open);
         drop(Open::with(place.clone(), File::options().read(true)));
-        let fields = [
+        let mut fields = [
             ("file_path", text(&place)),
             ("dev", dev),
             ("inode", inode),
@@ -93,6 +92,10 @@ fn changed(notes: &mut Notes) {
             ("new_ctime", after),
         ];
         notes.note(case, "file_modification", call, &fields, losses);
+        (fields[3].1, fields[4].1) = (Truth::Something, last);
+        for call in ["write", "close"] {
+            notes.absent("a second change", "file_modification", call, &fields);
+        }
     }
 }
 

@@ -80,5 +80,6 @@ fn note(notes: &mut Notes, case: &str, pid: i64, result: i64, stack: Vec<u64>) {
         fields: BTreeMap::from(fields.map(|(name, truth)| (name.to_owned(), truth))),
         losses: Vec::new(),
         stack: Some(stack),
+        absent: false,
     });
 }

@@ -151,7 +151,7 @@ pub(crate) enum Note {
     NotCaused { event: String, reason: String },
 }
 
-/// An event that has to be in the recording, once; if nobody causes it, once at least.
+/// An event that has to be in the recording, once; if nobody causes it, once at least. Or one that may not be there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Expected {
     /// What was done, in words.
@@ -165,6 +165,8 @@ pub(crate) struct Expected {
     pub(crate) losses: Vec<Loss>,
     /// The addresses of the stack, the innermost first, where they are known.
     pub(crate) stack: Option<Vec<u64>>,
+    /// It did not happen, and may not be told.
+    pub(crate) absent: bool,
 }
 
 impl Expected {
@@ -199,6 +201,8 @@ impl Expected {
             .filter(|differences| differences.is_empty())
             .count()
         {
+            0 if self.absent => Ok(()),
+            _ if self.absent => Err(format!("{}: recorded, though it did not happen", self.case)),
             count if count == times || self.who.is_none() && count > times => Ok(()),
             0 => match differences.iter().min_by_key(|differences| differences.len()) {
                 None => Err(format!("{}: not recorded", self.case)),

@@ -1,8 +1,8 @@
 //! Files that are read and written: where a transfer begins, and what stands then at the beginning of a file.
 
 use std::fs::{self, File};
-use std::io::{IoSlice, IoSliceMut, PipeReader, PipeWriter};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io::{IoSlice, IoSliceMut, Seek};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ const HERE: u64 = u64::MAX;
 pub(crate) fn cause(notes: &mut Notes) {
     written(notes);
     appended(notes);
+    misplaced(notes);
     refused(notes);
     in_child(|| cut_short(notes));
     read(notes);
@@ -81,14 +82,8 @@ impl Open {
 
     /// Notes what stands now at the beginning.
     fn begins(&self, notes: &mut Notes, case: &str, call: &str, bytes: Truth, result: i64) {
-        begun(notes, case, call, (&self.file, &self.path), bytes, result);
-    }
-
-    fn seek(&self, position: u64) {
-        call(
-            libc::SYS_lseek,
-            [self.file.as_raw_fd() as u64, position, 0, 0, 0, 0],
-        );
+        let fields = magic(&self.file, &self.path, bytes, result);
+        notes.note(case, "magic_write", call, &fields, &[]);
     }
 }
 
@@ -125,22 +120,28 @@ fn note(
     [size, start]: [u64; 2],
     result: i64,
 ) {
+    let fields = fields(event, file, path, size, number(start), result);
+    notes.note(case, event, call, &fields, &[]);
+}
+
+fn fields(
+    event: &str,
+    file: impl AsFd,
+    path: &Path,
+    size: u64,
+    start: Truth,
+    result: i64,
+) -> [(&'static str, Truth); 6] {
     let (dev, inode) = file_of(file);
     let size_field = if event.ends_with('v') { "vlen" } else { "count" };
-    let fields = [
+    [
         ("pathname", text(path)),
         ("dev", dev),
         ("inode", inode),
         (size_field, number(size)),
-        ("pos", number(start)),
+        ("pos", start),
         ("returnValue", number(result)),
-    ];
-    notes.note(case, event, call, &fields, &[]);
-}
-
-fn begun(notes: &mut Notes, case: &str, call: &str, (file, path): (&File, &Path), bytes: Truth, result: i64) {
-    let fields = magic(file, path, bytes, result);
-    notes.note(case, "magic_write", call, &fields, &[]);
+    ]
 }
 
 pub(crate) fn magic(file: &File, path: &Path, bytes: Truth, result: i64) -> [(&'static str, Truth); 5] {
@@ -183,7 +184,7 @@ fn written(notes: &mut Notes) {
         here,
         50,
     );
-    open.seek(0);
+    (&open.file).rewind().expect("it has positions");
     let vectors = [IoSlice::new(b"first"), IoSlice::new(b"second")];
     for (case, nr) in [
         ("vectors at the beginning", libc::SYS_writev),
@@ -218,6 +219,53 @@ fn appended(notes: &mut Notes) {
         [at(&vectors), 1, 0, 0, libc::RWF_APPEND as u64],
         18,
     );
+    for call in ["write", "pwrite64", "pwritev2"] {
+        let fields = magic(&open.file, &open.path, bytes(more), 4);
+        notes.absent("bytes that are appended", "magic_write", call, &fields);
+    }
+}
+
+/// Calls that fail before anything is to be transferred.
+fn misplaced(notes: &mut Notes) {
+    let open = Open::new(notes, "misplaced");
+    let (reader, _writer) = std::io::pipe().expect("there are descriptors");
+    let mut byte = [0_u8];
+    let vectors = [IoSlice::new(b"x")];
+    let (at_byte, at_vectors) = (byte.as_mut_ptr() as u64, at(&vectors));
+    let (file, stream) = (open.file.as_fd(), reader.as_fd());
+    let before = (-2_i64).cast_unsigned();
+    for (event, nr, fd, data, position, error) in [
+        ("vfs_read", libc::SYS_pread64, stream, at_byte, 0, libc::ESPIPE),
+        ("vfs_read", libc::SYS_pread64, file, at_byte, before, libc::EINVAL),
+        (
+            "vfs_write",
+            libc::SYS_pwrite64,
+            file,
+            at_byte,
+            before,
+            libc::EINVAL,
+        ),
+        ("vfs_readv", libc::SYS_preadv, stream, at_vectors, 0, libc::ESPIPE),
+        (
+            "vfs_writev",
+            libc::SYS_pwritev2,
+            file,
+            at_vectors,
+            before,
+            libc::EINVAL,
+        ),
+    ] {
+        let path = if error == libc::ESPIPE {
+            Path::new("")
+        } else {
+            &open.path
+        };
+        let arguments = [fd.as_raw_fd() as u64, data, 1, position, position, 0];
+        let result = failing_call(nr, arguments);
+        assert_eq!(result, -i64::from(error), "{}", name_of(nr));
+        let fields = fields(event, fd, path, 1, Truth::Something, result);
+        notes.absent("a position that cannot be", event, name_of(nr), &fields);
+    }
 }
 
 /// Transfers that fail. What cannot be read has no first bytes.
@@ -334,27 +382,18 @@ fn read(notes: &mut Notes) {
 
 /// What has neither positions nor a path.
 fn streamed(notes: &mut Notes) {
-    let (reader, writer): (PipeReader, PipeWriter) = std::io::pipe().expect("there are descriptors");
-    let bytes = b"streamed";
-    for (event, nr, fd) in [
-        ("vfs_write", libc::SYS_write, writer.as_fd()),
-        ("vfs_read", libc::SYS_read, reader.as_fd()),
-        ("vfs_write", libc::SYS_write, writer.as_fd()),
-        ("vfs_read", libc::SYS_read, reader.as_fd()),
-    ] {
-        let mut buffer = *bytes;
-        let result = call(
-            nr,
-            [fd.as_raw_fd() as u64, buffer.as_mut_ptr() as u64, 8, 0, 0, 0],
-        );
-        note(
-            notes,
-            "a pipe",
-            (event, name_of(nr)),
-            fd,
-            Path::new(""),
-            [8, 0],
-            result,
-        );
+    let (reader, writer) = std::io::pipe().expect("there are descriptors");
+    let ends = [
+        ("vfs_write", libc::SYS_write, OwnedFd::from(writer)),
+        ("vfs_read", libc::SYS_read, OwnedFd::from(reader)),
+    ]
+    .map(|(event, nr, end)| {
+        let (file, path) = (end.into(), PathBuf::new());
+        (event, nr, Open { file, path })
+    });
+    for (event, nr, end) in ends.iter().chain(&ends) {
+        let mut bytes = *b"streamed";
+        let arguments = [bytes.as_mut_ptr() as u64, 8, 0, 0, 0];
+        assert_eq!(end.transfer(notes, "a pipe", (event, *nr), arguments, 0), 8);
     }
 }

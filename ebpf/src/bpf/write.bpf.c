@@ -6,6 +6,7 @@
 #define O_ACCMODE 3
 #define O_APPEND 02000
 #define RWF_APPEND 16
+#define ESPIPE 29
 #define MAGIC_SIZE 32
 
 /* What was asked for and what came of it. */
@@ -289,10 +290,27 @@ INLINE s64 written_from(struct call *call, struct file *file, s64 ret)
 	return position_of(call);
 }
 
+/* Whether a call failed before it came to the functions that transfer: for its position, or since its file has none. */
+INLINE int is_refused(struct call *call, s64 ret)
+{
+	s64 least = 0;
+	switch (call->nr) {
+	case NR_preadv2:
+	case NR_pwritev2:
+		least = -1; /* the file's own */
+	case NR_pread64:
+	case NR_pwrite64:
+	case NR_preadv:
+	case NR_pwritev:
+		return ret == -ESPIPE || position_of(call) < least;
+	}
+	return 0;
+}
+
 INLINE void transfer_returned(struct call *call, s64 ret, u64 derived)
 {
 	struct file *file = file_of((s32)call->args[0]);
-	if (!file)
+	if (!file || is_refused(call, ret))
 		return;
 	struct transfer t = { file, call->args[2], start_of(R(file, f_pos), ret), ret };
 	struct vector first;
