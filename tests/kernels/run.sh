@@ -2,7 +2,7 @@
 # Causes every event on stock Debian kernels in qemu, without KVM, and on this machine's own kernel, and prints a table: which hooks
 # told the event, on which kernel. In the guests the hooks that this machine's kernel may refuse (trampolines, kprobes) are used.
 #
-# On one of them, $more, tests of what the table leaves out run, too: every program before the verifier, modules and integrity, and stores.
+# On one of them, $more, more tests run, too: every program before the verifier, hooks of the sensor by itself, and stores.
 #
 # usage: tests/kernels/run.sh [--write FILE] [VERSION[:best]…]    versions: 5.10 6.1 6.12 6.18; default: all
 # needs: apt-get install qemu-system-x86 busybox-static cpio xz-utils
