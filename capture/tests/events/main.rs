@@ -18,10 +18,13 @@ mod calls;
 mod cause;
 mod changes;
 mod compat;
+mod containers;
 mod files;
 mod integrity;
 mod modules;
+mod names;
 mod packets;
+mod protocols;
 mod sockets;
 mod stacks;
 mod tasks;
@@ -54,15 +57,6 @@ const WITNESS_SCRIPT: &str = "--witness-script";
 /// Asks the test to run with the best hooks alone: on an emulated machine each kind takes minutes.
 const BEST_ONLY: &str = "--best-only";
 
-/// Events that other tests cause: those of control groups that are containers, and of what packets carry (`live_packets`).
-#[rustfmt::skip]
-const ELSEWHERE: [&str; 12] = [
-    "container_create", "container_remove", "existing_container",
-    "net_packet_dns", "net_packet_dns_request", "net_packet_dns_response",
-    "net_packet_http", "net_packet_http_request", "net_packet_http_response",
-    "net_flow_tcp_begin", "net_flow_tcp_end", "net_tcp_connect",
-];
-
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     match arguments.get(1).and_then(|argument| argument.to_str()) {
@@ -73,6 +67,8 @@ fn main() -> ExitCode {
             calls::cause(&mut notes);
             compat::cause(&mut notes);
             packets::cause(&mut notes);
+            protocols::cause(&mut notes);
+            containers::cause(&mut notes);
             uring::cause(&mut notes);
             writes::cause(&mut notes);
             changes::cause(&mut notes);
@@ -171,6 +167,7 @@ impl Recorded {
         config.sensor.ring_bytes = 64 << 20;
         config.sensor.events = selected().into_iter().map(ToOwned::to_owned).collect();
         config.gives_up_rights = true;
+        let _container = containers::existing(&mut Notes::open(&place));
         // In a thread of its own: it does not get back what it gives up, and there are other kinds of hooks to come.
         let summary = thread::scope(|scope| {
             let recorder = scope.spawn(|| record(&config, None, &mut NoObserver, &mut || false));
@@ -211,12 +208,7 @@ impl Recorded {
             by_event.entry(&expected.event).or_default().push(expected);
         }
         let mut good = true;
-        for report in self
-            .summary
-            .reports
-            .iter()
-            .filter(|report| !ELSEWHERE.contains(&report.event))
-        {
+        for report in &self.summary.reports {
             let expected = by_event.remove(report.event).unwrap_or_default();
             let (hook, verdicts, loses) = match &report.status {
                 Status::Unavailable => ("", vec![unavailable(report)], String::new()),
@@ -260,10 +252,7 @@ impl Recorded {
 
 /// Everything that is caused: all events but calls, and some of those.
 fn selected() -> BTreeSet<&'static str> {
-    let others = plan::PLAN
-        .iter()
-        .map(|plan| plan.event)
-        .filter(|event| !ELSEWHERE.contains(event));
+    let others = plan::PLAN.iter().map(|plan| plan.event);
     others.chain(calls::CALLS).collect()
 }
 

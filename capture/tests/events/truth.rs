@@ -28,6 +28,8 @@ pub(crate) enum Truth {
     Seconds(f64),
     /// The eight ids in the order of the interface, the user namespace, the secure bits and the five sets of capabilities.
     Credentials(Vec<u32>, [u64; 5]),
+    /// A message, as text.
+    Message(String),
     /// A value that the cause does not know, but there has to be one.
     Something,
     /// No value.
@@ -84,8 +86,13 @@ impl Truth {
                     ],
                 )
             }
-            Some(_) => Self::Something,
+            Some(message) => Self::message(message),
         }
+    }
+
+    /// A value that is a message of its own.
+    pub(crate) fn message(message: &Value) -> Self {
+        Self::Message(format!("{message:?}"))
     }
 
     fn holds(&self, told: &Self) -> bool {
