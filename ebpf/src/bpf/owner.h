@@ -10,7 +10,7 @@
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
-enum { TCP_LISTEN = 10 };
+enum { TCP_LISTEN = 10, TCP_NEW_SYN_RECV = 12 };
 
 struct bpf_sock;
 struct owner {

@@ -17,6 +17,7 @@ enum { PROTO_HOP = 0, PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ROUTI
        PROTO_NONE = 59, PROTO_OPTIONS = 60 };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 #define PORT_DNS 53
+#define CURRENT_NETNS (-1)
 
 struct packet {
 	u8 version, protocol; /* PROTO_NONE for a fragment that is not the first */
@@ -170,6 +171,26 @@ GLOBAL int take_packet_buffer(u64 sk, u64 cgroup)
 	return slot;
 }
 
+/* Whether a segment that comes to a listening socket completes the opening of a connection: the connection is there as a request.
+ *
+ * The answer to the opening tells that a connection begins. Not all kernels show it as it leaves over IPv6: Linux 6.1 does not. */
+INLINE int completes_opening(struct __sk_buff *skb, struct packet *p, struct sock *socket)
+{
+	struct {
+		struct in6_addr source, destination;
+		u16 source_port, destination_port;
+	} ends = { p->source, p->destination, __builtin_bswap16(p->source_port), __builtin_bswap16(p->destination_port) };
+	if (p->version != 6 || (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) != TCP_ACK ||
+	    R(socket, __sk_common.skc_state) != TCP_LISTEN)
+		return 0;
+	void *found = bpf_skc_lookup_tcp(skb, &ends, sizeof(ends), CURRENT_NETNS, 0);
+	if (!found)
+		return 0;
+	u64 request = address_of(found);
+	bpf_sk_release(found);
+	return R((struct sock *)request, __sk_common.skc_state) == TCP_NEW_SYN_RECV;
+}
+
 INLINE int packet(struct __sk_buff *skb, u32 leaving)
 {
 	struct packet p = {};
@@ -178,9 +199,11 @@ INLINE int packet(struct __sk_buff *skb, u32 leaving)
 		return 1;
 	u32 events = events_of(skb, &p) & packets_wanted;
 	u32 opening = p.protocol == PROTO_TCP && p.tcp_flags & TCP_SYN;
+	struct sock *socket = (struct sock *)sk;
+	if (packets_wanted & PACKETS_FLOW && !leaving && completes_opening(skb, &p, socket))
+		events |= packets_wanted & PACKETS_FLOW;
 	if (!events && !opening)
 		return 1;
-	struct sock *socket = (struct sock *)sk;
 	u32 net_ns = R(R(socket, __sk_common.skc_net.net), ns.inum);
 	struct local_end here = {};
 	local_end(&here, &p, leaving, net_ns);

@@ -40,6 +40,8 @@ static long (*bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 len
 static u64 (*bpf_get_current_task)(void) = (void *)35;
 static u64 (*bpf_get_socket_cookie)(void *ctx) = (void *)46;
 static u64 (*bpf_skb_cgroup_id)(void *skb) = (void *)79;
+static long (*bpf_sk_release)(void *sk) = (void *)86;
+static void *(*bpf_skc_lookup_tcp)(void *ctx, void *tuple, u32 size, u64 netns, u64 flags) = (void *)99;
 static long (*bpf_probe_read_user)(void *dst, u32 size, const void *src) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *dst, u32 size, const void *src) = (void *)113;
 static long (*bpf_probe_read_user_str)(void *dst, u32 size, const void *src) = (void *)114;

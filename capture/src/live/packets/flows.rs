@@ -22,7 +22,7 @@ struct Flow {
 #[derive(Clone, Copy, Debug)]
 struct Begun {
     outgoing: bool,
-    /// Sequence number of the answer to the opening, which may be sent again.
+    /// Sequence number of the answer to the opening, which may be sent again, and is acknowledged.
     answer: u32,
     /// Place among all connections.
     order: u64,
@@ -48,7 +48,7 @@ pub(super) struct Flows {
 }
 
 impl Flows {
-    /// What a segment means for its connection. The first segment that closes or resets it is its end.
+    /// What a segment means for its connection, which opens it, closes it or resets it. The first that closes or resets it is its end.
     pub(super) fn follow(&mut self, packet: &Packet, headers: &Headers<'_>) -> Option<Change> {
         let segment = headers.segment()?;
         let source = (headers.source, segment.source_port());
@@ -69,29 +69,30 @@ impl Flows {
             initiator: if outgoing { local } else { remote },
             responder: if outgoing { remote } else { local },
         };
-        if segment.syn() && segment.ack() {
-            let begun = Begun {
-                outgoing: !packet.leaving,
-                answer: segment.sequence_number(),
-                order: self.count,
-            };
-            let again = self
-                .begun
-                .get(&flow)
-                .is_some_and(|known| known.answer == begun.answer);
-            if again {
-                return None;
-            }
-            self.make_room();
-            self.begun.insert(flow, begun);
-            self.count += 1;
-            return Some(change(true, begun.outgoing));
-        }
         if segment.fin() || segment.rst() {
             let begun = self.begun.remove(&flow)?;
             return Some(change(false, begun.outgoing));
         }
-        None
+        let begun = Begun {
+            outgoing: segment.syn() && !packet.leaving,
+            answer: match segment.syn() {
+                true => segment.sequence_number(),
+                // What arrives acknowledges the answer, which was not seen.
+                false => segment.acknowledgment_number().wrapping_sub(1),
+            },
+            order: self.count,
+        };
+        let again = self
+            .begun
+            .get(&flow)
+            .is_some_and(|known| known.answer == begun.answer);
+        if again || !segment.ack() {
+            return None;
+        }
+        self.make_room();
+        self.begun.insert(flow, begun);
+        self.count += 1;
+        Some(change(true, begun.outgoing))
     }
 
     fn make_room(&mut self) {
