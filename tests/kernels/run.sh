@@ -25,7 +25,7 @@ document=
 [ "${1-}" != --write ] || { document=$2; shift 2; }
 versions=("$@")
 [ ${#versions[@]} -gt 0 ] || versions=(5.10 6.1 6.12 6.18)
-declare -A only
+declare -A only=()
 for index in "${!versions[@]}"; do
   version=${versions[$index]%:best}
   [ "$version" = "${versions[$index]}" ] || only[$version]=--best-only
