@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use libc::{AT_FDCWD, O_CREAT, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
-use crate::cause::{Notes, c_string, call, differs, failing_call, identity, in_child, number, text, unseen};
+use crate::cause::{
+    Notes, c_string, call, differs, failing_call, identity, in_child, me, number, text, unseen,
+};
 use crate::sockets;
 use crate::truth::{Loss, Truth};
 
@@ -548,7 +550,11 @@ fn modes(notes: &mut Notes) {
         "a file through a link",
         "chmod_common",
         "chmod",
-        &[("pathname", text(&file)), ("mode", number(0o4750))],
+        &[
+            ("pathname", text(&file)),
+            ("mode", number(0o4750)),
+            ("returnValue", number(0)),
+        ],
         &[differs(UNRESOLVED, &[("pathname", text(&link))])],
     );
     let open = File::open(&file).expect("it is there");
@@ -557,7 +563,11 @@ fn modes(notes: &mut Notes) {
         "an open file",
         "chmod_common",
         "fchmod",
-        &[("pathname", text(&file)), ("mode", number(0o640))],
+        &[
+            ("pathname", text(&file)),
+            ("mode", number(0o640)),
+            ("returnValue", number(0)),
+        ],
         &[],
     );
     let directory = File::open(&notes.directory).expect("it is there");
@@ -576,9 +586,36 @@ fn modes(notes: &mut Notes) {
         "a file in an open directory",
         "chmod_common",
         "fchmodat",
-        &[("pathname", text(&file)), ("mode", number(0o604))],
+        &[
+            ("pathname", text(&file)),
+            ("mode", number(0o604)),
+            ("returnValue", number(0)),
+        ],
         &[],
     );
+    in_child(|| {
+        let who = me();
+        // Whoever is not the owner may not.
+        call(
+            libc::SYS_setresuid,
+            [u64::from(u32::MAX), 1003, u64::from(u32::MAX), 0, 0, 0],
+        );
+        let result = failing_call(libc::SYS_fchmod, [open.as_raw_fd() as u64, 0o777, 0, 0, 0, 0]);
+        assert_eq!(result, -i64::from(libc::EPERM));
+        let fields = [
+            ("pathname", text(&file)),
+            ("mode", number(0o777)),
+            ("returnValue", number(result)),
+        ];
+        notes.by(
+            &who,
+            "a file of others",
+            "chmod_common",
+            "fchmod",
+            &fields,
+            &[unseen(FAILED)],
+        );
+    });
 }
 
 fn watched(notes: &mut Notes) {

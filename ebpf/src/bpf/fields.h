@@ -229,6 +229,7 @@ enum return_hook {
 	RETURN_KERNEL_WRITE,
 	RETURN_MODIFIED,
 	RETURN_UPDATE_TIME,
+	RETURN_CHMOD,
 };
 
 /* The program at the return of a function of `count` arguments gets them and the result: fexit, or kprobe (name_enter) and

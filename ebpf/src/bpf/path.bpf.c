@@ -108,7 +108,7 @@ INLINE void put_known_path(struct scratch *s, u32 field, struct path *path)
 	put_path_field(s, field, R(path, mnt), R(path, dentry));
 }
 
-INLINE int chmod_hook(const u64 *a)
+INLINE int chmod_hook(const u64 *a, s64 ret)
 {
 	if (!current_in_scope())
 		return 0;
@@ -117,10 +117,11 @@ INLINE int chmod_hook(const u64 *a)
 		return 0;
 	put_known_path(s, chmod_common__pathname, (void *)a[0]);
 	put_number(s, chmod_common__mode, (u16)a[1]);
+	put_number(s, chmod_common__returnValue, (s64)(s32)ret);
 	end(s);
 	return 0;
 }
-HOOK(chmod_hook, chmod_common)
+HOOK_RETURN(chmod_hook, chmod_common, 2, RETURN_CHMOD)
 
 INLINE int path_notify_hook(const u64 *a)
 {
@@ -237,6 +238,7 @@ INLINE void path_call_returned(struct call *call, u64 derived)
 			else
 				put_path_at(s->slot, chmod_common__pathname, (s32)call->args[0], call->args[1]);
 			put_number(s, chmod_common__mode, (u16)(call->nr == NR_chmod || call->nr == NR_fchmod ? call->args[1] : call->args[2]));
+			put_number(s, chmod_common__returnValue, 0);
 			end(s);
 		}
 		break;

@@ -3,8 +3,8 @@
 use super::Attach::{Fentry, Kprobe};
 use super::derive::*;
 use super::way::{
-    FAILED, IO_URING, KERNEL, NO_MOUNT, RETURN_TIME, UNRESOLVED, complete, entered, fentry, kprobe, partial,
-    raw, returned,
+    FAILED, IO_URING, KERNEL, NO_MOUNT, RETURN_TIME, UNRESOLVED, complete, entered, fentry, fexit, kprobe,
+    kretprobe, partial, raw, returned,
 };
 use super::{Chosen, EventPlan, Hook, Program};
 use Chosen::{Always, ByDefault, OnRequest};
@@ -381,8 +381,8 @@ pub(super) const PLAN: &[EventPlan] = &[
         event: "chmod_common",
         chosen: ByDefault,
         hooks: &[
-            complete(fentry!("chmod_hook" at "chmod_common")),
-            complete(kprobe!("chmod_hook" at "chmod_common")),
+            complete(fexit!("chmod_hook" at "chmod_common")),
+            complete(kretprobe!("chmod_hook" at "chmod_common")),
             returned(
                 CHMOD,
                 &["chmod", "fchmod", "fchmodat"],
