@@ -13,6 +13,7 @@
     reason = "it has no harness: what it prints is its report"
 )]
 
+mod attempts;
 mod bpf;
 mod calls;
 mod cause;

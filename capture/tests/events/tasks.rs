@@ -13,7 +13,7 @@ use crate::cause::{
     number, text, texts, unseen,
 };
 use crate::truth::{Loss, Truth, Who};
-use crate::{WITNESS_SCRIPT, files, witness_arguments};
+use crate::{WITNESS_SCRIPT, attempts, files, witness_arguments};
 
 const FAILED: &str = "what fails is not told";
 
@@ -21,7 +21,7 @@ pub(crate) fn cause(notes: &mut Notes) {
     forked(notes);
     ended(notes);
     executed(notes);
-    not_executed(notes);
+    attempts::cause(notes);
     in_child(|| credentials(notes));
     in_child(|| namespaces(notes));
     in_child(|| inside(notes));
@@ -281,66 +281,9 @@ pub(crate) fn witness(arguments: &[OsString], before: usize, interpreter: &OsStr
             differs("prev_comm is empty", &[("prev_comm", text(""))]),
         ],
     );
+    // What the kernel knows of this program is not told of the next.
+    attempts::missing(&mut notes, &format!("after {}", case.to_string_lossy()));
     ExitCode::SUCCESS
-}
-
-fn not_executed(notes: &mut Notes) {
-    let null = File::open("/dev/null").expect("it is there");
-    in_child(|| {
-        call(libc::SYS_dup2, [null.as_raw_fd() as u64, 0, 0, 0, 0, 0]);
-        // The kernel does not get as far as to read them, so that they are told only if they are in memory.
-        let (path, first, second) = (
-            c_string("no/such/program"),
-            c_string("first"),
-            c_string("second word"),
-        );
-        let variable = c_string("A=1");
-        let argv = [first.as_ptr(), second.as_ptr(), std::ptr::null()];
-        let envp = [variable.as_ptr(), std::ptr::null()];
-        let error = failing_call(
-            libc::SYS_execve,
-            [path.as_ptr() as u64, at(&argv), at(&envp), 0, 0, 0],
-        );
-        assert_eq!(error, -i64::from(libc::ENOENT));
-        let mut fields = vec![
-            ("pathname", text("no/such/program")),
-            ("stdin_type", number(libc::S_IFCHR)),
-            ("stdin_path", text("/dev/null")),
-            ("kernel_invoked", number(0)),
-            ("argv", texts(&["first", "second word"])),
-            ("envp", texts(&["A=1"])),
-        ];
-        notes.note(
-            "a program that is not there",
-            "process_execute_failed",
-            "execve",
-            &fields,
-            &[],
-        );
-        let directory = File::open("/").expect("it is there");
-        let fd = directory.as_raw_fd();
-        let flags = libc::AT_SYMLINK_NOFOLLOW;
-        let arguments = [
-            fd as u64,
-            path.as_ptr() as u64,
-            at(&argv),
-            at(&envp),
-            flags as u64,
-            0,
-        ];
-        assert_eq!(
-            failing_call(libc::SYS_execveat, arguments),
-            -i64::from(libc::ENOENT)
-        );
-        fields.extend([("dirfd", number(fd)), ("flags", number(flags))]);
-        notes.note(
-            "a program that is not in a directory",
-            "process_execute_failed",
-            "execveat",
-            &fields,
-            &[],
-        );
-    });
 }
 
 /// The credentials of the calling thread.

@@ -252,8 +252,11 @@ int on_task_call(u64 *ctx)
 	if (!call_returned(ctx, DERIVED_OF_TASKS, &call, &derived))
 		return 0;
 	mount_returned(&call, ret, derived);
-	if (ret < 0 && derived & DERIVE_EXEC_FAILED)
-		exec_failed(&call);
+	if (derived & DERIVE_EXEC_FAILED) {
+		if (ret < 0)
+			exec_failed(&call);
+		exec_returned();
+	}
 	if (ret >= 0)
 		task_call_returned(&call, derived);
 	return 0;

@@ -237,6 +237,68 @@ int on_checked_exec(u64 *ctx)
 	return 0;
 }
 
+/* What a program is that a task tries to run, as chunks of the event that tells that it cannot. The kernel has forgotten it by then. */
+#define TRIED_MAX 8704
+struct tried {
+	struct event_payload head; /* reserved: bytes up to the end of the chunks */
+	u8 chunks[TRIED_MAX];
+};
+_Static_assert(TRIED_MAX > 2 * PATH_MAX + NAME_MAX + 16 * sizeof(struct chunk), "a path, a text and numbers");
+/* By address of the task: its numbers change if it is not the first thread. */
+struct {
+	__uint(type, MAP_LRU_HASH);
+	__uint(max_entries, 256);
+	__type(key, u64);
+	__type(value, struct tried);
+} tried SEC(".maps");
+
+INLINE int prepare_exec_hook(const u64 *a)
+{
+	if (!current_in_scope())
+		return 0;
+	struct linux_binprm *bprm = (void *)a[0];
+	struct file *file = R(bprm, file);
+	struct file_id id;
+	u64 task = (u64)current_task();
+	fill_file_id(&id, file);
+	struct scratch *s = begin_event(EVENT_process_execute_failed);
+	if (!s)
+		return 0;
+	put_file(s, process_execute_failed__binary_path, file);
+	put_number(s, process_execute_failed__binary_device_id, id.dev);
+	put_number(s, process_execute_failed__binary_inode_number, id.inode);
+	put_number(s, process_execute_failed__binary_ctime, id.ctime);
+	put_number(s, process_execute_failed__binary_inode_mode, id.mode);
+	put_kernel_string(s, process_execute_failed__interpreter_path, R(bprm, interp));
+	((struct event_payload *)s->body)->reserved = LEN(s);
+	bpf_map_update_elem(&tried, &task, s->body, 0);
+	drop(s);
+	return 0;
+}
+HOOK(prepare_exec_hook, security_bprm_creds_for_exec)
+
+/* Appends what is known of the program, if the kernel has come as far as to open it. */
+GLOBAL int put_tried(u32 slot, u64 task)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct tried *program = bpf_map_lookup_elem(&tried, &task);
+	if (!s || !program)
+		return 0;
+	u64 at = LEN(s), size = program->head.reserved - sizeof(program->head);
+	if (at > BODY_SIZE - TRIED_MAX || size > TRIED_MAX)
+		return 0;
+	if (!bpf_probe_read_kernel(s->body + at, size, program->chunks))
+		LEN(s) = at + size;
+	return 0;
+}
+
+/* A program runs, or does not. */
+INLINE void exec_returned(void)
+{
+	u64 task = (u64)current_task();
+	bpf_map_delete_elem(&tried, &task);
+}
+
 INLINE void exec_failed(struct call *call)
 {
 	int at = call->nr == NR_execveat;
@@ -249,6 +311,7 @@ INLINE void exec_failed(struct call *call)
 		put_number(s, process_execute_failed__flags, (s64)(s32)call->args[4]);
 	}
 	put_user_string(s, process_execute_failed__pathname, at ? call->args[1] : call->args[0]);
+	put_tried(s->slot, (u64)current_task());
 	if (in) {
 		put_number(s, process_execute_failed__stdin_type, R(R(in, f_inode), i_mode) & 0170000);
 		put_file(s, process_execute_failed__stdin_path, in);

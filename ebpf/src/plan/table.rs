@@ -3,13 +3,23 @@
 use super::Attach::{Fentry, Kprobe};
 use super::derive::*;
 use super::way::{
-    FAILED, IO_URING, KERNEL, NO_MOUNT, RETURN_TIME, UNRESOLVED, complete, entered, fentry, fexit, kprobe,
-    kretprobe, partial, raw, returned,
+    FAILED, IO_URING, KERNEL, NO_MOUNT, RETURN_TIME, TASK_CALL, UNRESOLVED, complete, entered, fentry, fexit,
+    kprobe, kretprobe, partial, raw, returned, returned_with,
 };
 use super::{Chosen, EventPlan, Hook, Program};
 use Chosen::{Always, ByDefault, OnRequest};
 
 const PREV_COMM: Program = raw("on_rename", "task_rename");
+/// The program that is to be executed, once the kernel has opened it.
+const TRIED: Program = Program {
+    name: "prepare_exec_hook_fentry",
+    attach: Fentry("security_bprm_creds_for_exec"),
+};
+const TRIED_KPROBE: Program = Program {
+    name: "prepare_exec_hook_kprobe",
+    attach: Kprobe("security_bprm_creds_for_exec"),
+};
+const EXECUTING: &[&str] = &["execve", "execveat"];
 
 /// Connections that are asked for.
 const CONNECTING: &[Hook] = &[
@@ -338,14 +348,18 @@ pub(super) const PLAN: &[EventPlan] = &[
     EventPlan {
         event: "process_execute_failed",
         chosen: ByDefault,
-        hooks: &[returned(
-            EXEC_FAILED,
-            &["execve", "execveat"],
-            &[
-                "binary.path, .device_id, .inode_number, .ctime, .inode_mode and interpreter_path",
-                RETURN_TIME,
-            ],
-        )],
+        hooks: &[
+            returned_with(&[TRIED, TASK_CALL], EXEC_FAILED, EXECUTING, &[RETURN_TIME]),
+            returned_with(&[TRIED_KPROBE, TASK_CALL], EXEC_FAILED, EXECUTING, &[RETURN_TIME]),
+            returned(
+                EXEC_FAILED,
+                EXECUTING,
+                &[
+                    "binary.path, .device_id, .inode_number, .ctime, .inode_mode and interpreter_path",
+                    RETURN_TIME,
+                ],
+            ),
+        ],
     },
     EventPlan {
         event: "security_path_notify",

@@ -16,7 +16,7 @@ pub(super) const SYS_EXIT: Program = raw("on_sys_exit", "sys_exit");
 
 const FILE_CALL: Program = raw("on_file_call", "sys_exit");
 const SOCKET_CALL: Program = raw("on_socket_call", "sys_exit");
-const TASK_CALL: Program = raw("on_task_call", "sys_exit");
+pub(super) const TASK_CALL: Program = raw("on_task_call", "sys_exit");
 pub(super) const CODE_CALL: Program = raw("on_code_call", "sys_exit");
 const TRANSFER_CALL: Program = raw("on_transfer_call", "sys_exit");
 
@@ -57,6 +57,20 @@ pub(super) const fn returned(
             Family::Code => &[CODE_CALL],
             Family::Transfers => &[TRANSFER_CALL],
         },
+        derived: Some(Derived { bit, calls }),
+        loses,
+    }
+}
+
+/// What the returns of calls show together with other programs; `programs` has that of the bit's family, too.
+pub(super) const fn returned_with(
+    programs: &'static [Program],
+    bit: u64,
+    calls: &'static [&'static str],
+    loses: &'static [&'static str],
+) -> Hook {
+    Hook {
+        programs,
         derived: Some(Derived { bit, calls }),
         loses,
     }
