@@ -9,7 +9,7 @@ mod fields;
 mod packet;
 
 pub(crate) use fields::form;
-pub use fields::{Credentials, Event, RawValue};
+pub use fields::{Credentials, Event, HookedFunction, RawValue};
 pub use packet::{Packet, PacketEvent};
 
 /// Version of the ABI. Programs and parser come from one build; a difference means that memory was corrupted.

@@ -10,7 +10,7 @@ use aya::maps::{Array, MapData};
 use aya::{Ebpf, Pod};
 use detectors_api::catalogue::catalogue;
 
-use crate::abi::{Event, RawValue};
+use crate::abi::{Event, HookedFunction, RawValue};
 use crate::error::Error;
 use crate::symbols::{self, Layout};
 use crate::syscalls;
@@ -25,6 +25,8 @@ const MOST_CALLS: usize = (BLOCKS - symbols::CONNECTION_LISTS.len()) * BLOCK_WOR
 const LIST_WORDS: usize = 4;
 /// The places there of the functions, in the order in which events tell them: show, start, next, stop.
 const LIST_ORDER: [usize; LIST_WORDS] = [3, 0, 2, 1];
+/// What they are called, in that order.
+const LIST_FUNCTIONS: [&str; LIST_WORDS] = ["show", "start", "next", "stop"];
 
 /// `struct block` of `integrity.bpf.c`.
 #[derive(Clone, Copy)]
@@ -44,8 +46,14 @@ pub(crate) struct Integrity {
     lists: [Option<u64>; 6],
     /// `hooked_syscall` is to be told.
     hooks: bool,
+    /// `print_net_seq_ops` is to be told.
+    functions: bool,
+    /// `hooked_seq_ops` is to be told.
+    list_hooks: bool,
     /// Calls and functions that have been told as hooks.
     told: HashSet<(usize, u64)>,
+    /// The functions of lists that were told as hooks last.
+    told_of_lists: Vec<u64>,
 }
 
 impl Integrity {
@@ -53,17 +61,22 @@ impl Integrity {
     pub(crate) fn new(layout: &Layout, events: &BTreeSet<&str>) -> Option<Self> {
         let hooks = events.contains("hooked_syscall");
         let table = hooks || events.contains("syscall_table_check");
-        let lists = events.contains("print_net_seq_ops");
+        let functions = events.contains("print_net_seq_ops");
+        let list_hooks = events.contains("hooked_seq_ops");
+        let lists = functions || list_hooks;
         (table || lists).then_some(Self {
             text: layout.text.clone()?,
             table: layout.table.clone().filter(|_| table),
             lists: if lists { layout.lists } else { [None; 6] },
             hooks,
+            functions,
+            list_hooks,
             told: HashSet::new(),
+            told_of_lists: Vec::new(),
         })
     }
 
-    /// Looks now. What leads elsewhere is told each time, but a hook of a system call only once.
+    /// Looks now. What leads elsewhere is told each time, but hooks only when they are new.
     pub(crate) fn check(&mut self, ebpf: &mut Ebpf) -> Result<Vec<Event>, Error> {
         let calls = self.table.as_ref().map_or(0, |table| {
             usize::try_from((table.end - table.start) / 8).map_or(MOST_CALLS, |calls| calls.min(MOST_CALLS))
@@ -114,10 +127,45 @@ impl Integrity {
             })
             .collect();
         events.extend(self.hooked(&replaced));
-        if functions.iter().any(|function| *function != 0) {
+        let hooked = self.hooked_lists(&functions);
+        if self.functions && functions.iter().any(|function| *function != 0) {
             events.extend(event("print_net_seq_ops", [RawValue::Numbers(functions)]));
         }
+        events.extend(hooked);
         Ok(events)
+    }
+
+    /// All hooks of lists, if others than before.
+    fn hooked_lists(&mut self, functions: &[u64]) -> Option<Event> {
+        if !self.list_hooks || self.told_of_lists == functions {
+            return None;
+        }
+        self.told_of_lists = functions.to_vec();
+        let replaced: BTreeSet<_> = functions
+            .iter()
+            .copied()
+            .filter(|function| *function != 0)
+            .collect();
+        if replaced.is_empty() {
+            return None;
+        }
+        let names = symbols::at(&replaced);
+        let roles = symbols::CONNECTION_LISTS
+            .iter()
+            .flat_map(|list| LIST_FUNCTIONS.map(|function| format!("{list}_{function}")));
+        let hooks = roles.zip(functions).filter(|(_, function)| **function != 0);
+        let hooks = hooks.map(|(role, function)| {
+            let (name, owner) = names
+                .iter()
+                .find(|(address, ..)| address == function)
+                .map_or(("", symbols::HIDDEN), |(_, name, owner)| (name, owner));
+            HookedFunction {
+                role,
+                name: name.to_owned(),
+                owner: owner.to_owned(),
+            }
+        });
+        event("hooked_seq_ops", [RawValue::Hooks(hooks.collect())])
     }
 
     /// Hooks that are new, one event for each name of the function.

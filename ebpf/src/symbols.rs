@@ -76,8 +76,12 @@ impl Layout {
     pub(crate) fn lacks(&self, event: &str) -> Option<String> {
         let missing = match event {
             "syscall_table_check" | "hooked_syscall" if self.table.is_none() => TABLE,
-            "print_net_seq_ops" if self.lists == [None; 6] => CONNECTION_LISTS[0],
-            "syscall_table_check" | "hooked_syscall" | "print_net_seq_ops" | "hooked_proc_fops"
+            "print_net_seq_ops" | "hooked_seq_ops" if self.lists == [None; 6] => CONNECTION_LISTS[0],
+            "syscall_table_check"
+            | "hooked_syscall"
+            | "print_net_seq_ops"
+            | "hooked_seq_ops"
+            | "hooked_proc_fops"
                 if self.text.is_none() =>
             {
                 "_stext"
@@ -176,6 +180,7 @@ ffffffffc0001000 r tcp4_seq_ops\t[rootkit]
             "hooked_syscall",
             "syscall_table_check",
             "print_net_seq_ops",
+            "hooked_seq_ops",
             "hooked_proc_fops",
         ] {
             assert!(layout.lacks(event).is_some(), "{event}");

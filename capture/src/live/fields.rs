@@ -3,7 +3,7 @@
 use detectors_api::catalogue::{EventDefinition, FieldDefinition, FieldType};
 use detectors_api::proto;
 use detectors_api::proto::event_value::Value;
-use ebpf::abi::{Credentials, Event, RawValue};
+use ebpf::abi::{Credentials, Event, HookedFunction, RawValue};
 use ebpf::symbols;
 
 use super::address;
@@ -47,6 +47,9 @@ fn value(field: &FieldDefinition, raw: &RawValue) -> Option<Value> {
         (FieldType::HookedSyscalls, RawValue::Numbers(functions)) => {
             Value::HookedSyscalls(listers(functions))
         }
+        (FieldType::HookedSeqOps, RawValue::Hooks(functions)) => {
+            Value::HookedSeqOps(lists_of_connections(functions))
+        }
         (FieldType::Int32Array, RawValue::Pair(pair)) => {
             Value::Int32Array(proto::Int32Array { value: pair.to_vec() })
         }
@@ -71,6 +74,20 @@ fn listers(functions: &[u64]) -> proto::HookedSyscalls {
                 symbol_name: role.to_owned(),
                 module_owner: symbols::module_at(*function),
             })
+            .collect(),
+    }
+}
+
+/// The functions that list connections, by their roles.
+fn lists_of_connections(functions: &[HookedFunction]) -> proto::HookedSeqOps {
+    let hook = |function: &HookedFunction| proto::HookedSymbolData {
+        symbol_name: function.name.clone(),
+        module_owner: function.owner.clone(),
+    };
+    proto::HookedSeqOps {
+        value: functions
+            .iter()
+            .map(|function| (function.role.clone(), hook(function)))
             .collect(),
     }
 }

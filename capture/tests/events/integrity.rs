@@ -8,6 +8,9 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
+use detectors_api::proto;
+use detectors_api::proto::event_value::Value;
+
 use crate::cause::{Notes, call, in_child, number, text};
 use crate::truth::Truth;
 
@@ -25,6 +28,8 @@ const CALLS: [(&str, u32); 8] = [
     ("finit_module", 313),
     ("bpf", 321),
 ];
+/// What lists connections, and how it is called.
+const STRUCTURES: [&str; 6] = ["tcp4", "tcp6", "udp", "udp6", "raw", "raw6"];
 /// How the functions are called that list connections: show, start, next and stop of each.
 const LISTS: [&str; 24] = [
     "tcp4_seq_show",
@@ -109,10 +114,37 @@ fn lists(notes: &mut Notes, symbols: &[(String, u64)]) {
         assert!(found.next().is_none(), "{wanted} is not the only one");
         Some(address.cast_signed())
     };
-    if let Some(functions) = LISTS.into_iter().map(address).collect() {
-        let fields = [("net_seq_ops", Truth::Numbers(functions))];
-        notes.by_nobody("lists of connections", "print_net_seq_ops", &fields);
-    }
+    let Some(functions) = LISTS.into_iter().map(address).collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    let name = |function: i64| {
+        // Several names can stand for one function.
+        let mut names = symbols
+            .iter()
+            .filter(|(_, address)| address.cast_signed() == function);
+        names.next().expect("it was found by name").0.clone()
+    };
+    let roles = STRUCTURES.iter().flat_map(|list| {
+        ["show", "start", "next", "stop"].map(|function| format!("{list}_seq_ops_{function}"))
+    });
+    let hook = |function: &i64| proto::HookedSymbolData {
+        symbol_name: name(*function),
+        module_owner: "system".to_owned(),
+    };
+    let hooks = Value::HookedSeqOps(proto::HookedSeqOps {
+        value: roles.zip(functions.iter().map(hook)).collect(),
+    });
+    let case = "lists of connections";
+    notes.by_nobody(
+        case,
+        "hooked_seq_ops",
+        &[("hooked_seq_ops", Truth::message(&hooks))],
+    );
+    notes.by_nobody(
+        case,
+        "print_net_seq_ops",
+        &[("net_seq_ops", Truth::Numbers(functions))],
+    );
 }
 
 /// In a process of its own, which looks at no other directory of processes.

@@ -44,6 +44,19 @@ pub enum RawValue {
     Time(i64, i64),
     /// Two descriptors.
     Pair([i32; 2]),
+    /// Functions that stand in the place of others; the programs do not send this, the sensor finds it.
+    Hooks(Vec<HookedFunction>),
+}
+
+/// A function that stands in the place of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookedFunction {
+    /// What the other is for.
+    pub role: String,
+    /// Its own name; empty if it hides.
+    pub name: String,
+    /// Whose it is.
+    pub owner: String,
 }
 
 /// The credentials of a task. Capabilities are masks: bit n is capability n.

@@ -38,4 +38,9 @@ pub(super) const PLAN: &[EventPlan] = &[
         chosen: ByDefault,
         hooks: LOOKED_AT,
     },
+    EventPlan {
+        event: "hooked_seq_ops",
+        chosen: ByDefault,
+        hooks: LOOKED_AT,
+    },
 ];
