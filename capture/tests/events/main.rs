@@ -26,6 +26,7 @@ mod modules;
 mod names;
 mod packets;
 mod protocols;
+mod settings;
 mod sockets;
 mod stacks;
 mod tasks;

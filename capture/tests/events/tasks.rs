@@ -9,13 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cause::{
-    Notes, at, c_string, call, differs, failing_call, identity, in_any_child, in_child, me, namespace,
-    number, text, texts, unseen,
+    Notes, at, c_string, call, differs, identity, in_any_child, in_child, me, namespace, number, text, texts,
+    unseen,
 };
 use crate::truth::{Loss, Truth, Who};
-use crate::{WITNESS_SCRIPT, attempts, files, witness_arguments};
-
-const FAILED: &str = "what fails is not told";
+use crate::{WITNESS_SCRIPT, attempts, files, settings, witness_arguments};
 
 pub(crate) fn cause(notes: &mut Notes) {
     forked(notes);
@@ -26,6 +24,7 @@ pub(crate) fn cause(notes: &mut Notes) {
     in_child(|| namespaces(notes));
     in_child(|| inside(notes));
     in_child(|| limits(notes));
+    in_child(|| settings::cause(notes));
     groups(notes);
     in_child(|| memory(notes));
 }
@@ -414,37 +413,6 @@ fn limits(notes: &mut Notes) {
             &[unseen("limits of other processes")],
         );
     });
-
-    call(
-        libc::SYS_prctl,
-        [libc::PR_SET_PDEATHSIG as u64, libc::SIGTERM as u64, 3, 4, 5, 0],
-    );
-    let mut fields = vec![
-        ("option", number(libc::PR_SET_PDEATHSIG)),
-        ("arg2", number(libc::SIGTERM)),
-        ("arg3", number(3)),
-        ("arg4", number(4)),
-        ("arg5", number(5)),
-    ];
-    notes.note(
-        "a signal at the death of the parent",
-        "security_task_prctl",
-        "prctl",
-        &fields,
-        &[],
-    );
-    fields[0].1 = number(12_345);
-    assert_eq!(
-        failing_call(libc::SYS_prctl, [12_345, libc::SIGTERM as u64, 3, 4, 5, 0]),
-        -i64::from(libc::EINVAL)
-    );
-    notes.note(
-        "an unknown option",
-        "security_task_prctl",
-        "prctl",
-        &fields,
-        &[unseen(FAILED)],
-    );
 }
 
 fn groups(notes: &mut Notes) {

@@ -19,6 +19,8 @@ pub(crate) enum Truth {
     Text(String),
     Texts(Vec<String>),
     Bytes(Vec<u8>),
+    /// Bytes, and zeros up to some length.
+    Padded(Vec<u8>),
     /// Pairs of descriptors, addresses.
     Numbers(Vec<i64>),
     /// A socket address: family, address or path, port.
@@ -99,6 +101,10 @@ impl Truth {
         match (self, told) {
             (Self::Something, told) => *told != Self::Nothing,
             (Self::Between(from, to), Self::Number(number)) => (from..=to).contains(&number),
+            (Self::Padded(bytes), Self::Bytes(told)) => {
+                let (begin, end) = told.split_at(bytes.len().min(told.len()));
+                begin == bytes && end.iter().all(|byte| *byte == 0)
+            }
             (truth, told) => truth == told,
         }
     }

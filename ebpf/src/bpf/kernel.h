@@ -157,6 +157,7 @@ struct vm_area_struct {
 	struct file *vm_file;
 } CORE;
 struct mm_struct {
+	unsigned long start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
 	unsigned long arg_start, arg_end, env_start, env_end;
 	unsigned long saved_auxv[40];
 	struct file *exe_file;

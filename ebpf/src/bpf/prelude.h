@@ -66,6 +66,7 @@ INLINE u64 masked(u64 value, u64 mask)
 /* ---- CO-RE ---- */
 #define CORE __attribute__((preserve_access_index))
 #define field_exists(f) __builtin_preserve_field_info(f, 2)
+#define field_size(f) __builtin_preserve_field_info(f, 1)
 #define field_offset(f) __builtin_preserve_field_info(f, 0)
 /* Reads member `f` of kernel object `p`. Works in every kind of program, on every kernel since 5.10; the result is a plain
  * number to the verifier, so that arithmetic with it is never refused. A failed read gives 0. */

@@ -162,7 +162,93 @@ INLINE int setrlimit_hook(const u64 *a)
 }
 HOOK(setrlimit_hook, security_task_setrlimit)
 
-INLINE void prctl_called(const u64 *a)
+enum { PR_SET_SECUREBITS = 28, PR_SET_MM = 35, PR_SET_VMA = 0x53564d41, PR_SET_VMA_ANON_NAME = 0 };
+/* What PR_SET_MM sets. */
+enum { MM_START_STACK = 5, MM_START_BRK = 6, MM_BRK = 7, MM_ENV_END = 11, MM_AUXV = 12, MM_EXE_FILE = 13, MM_MAP = 14 };
+/* No kernel has a longer auxiliary vector, bytes. */
+#define AUXV_MAX 512
+
+/* struct prctl_mm_map of the kernel's interface. */
+struct memory_map {
+	u64 places[11]; /* in the order of the event's fields */
+	u64 auxv;
+	u32 auxv_size;
+	s32 exe_fd;
+};
+
+/* The program that a process has: five fields, from the path on. */
+GLOBAL int put_program(u32 slot, u32 field, u64 program)
+{
+	struct file *file = (struct file *)program;
+	struct file_id id;
+	if (!file)
+		return 0;
+	fill_file_id(&id, file);
+	put_path(slot, TAG(FORM_PATH, field), (u64)R(file, f_path.mnt), (u64)R(file, f_path.dentry));
+	put_number_of(slot, field + 1, id.dev);
+	put_number_of(slot, field + 2, id.inode);
+	put_number_of(slot, field + 3, id.ctime);
+	put_number_of(slot, field + 4, id.mode);
+	return 0;
+}
+
+/* What the current process has in its memory where. */
+GLOBAL int put_old_memory(u32 slot)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	struct mm_struct *mm = R(current_task(), mm);
+	if (!s)
+		return 0;
+	put_number(s, security_task_prctl__old_start_code, R(mm, start_code));
+	put_number(s, security_task_prctl__old_end_code, R(mm, end_code));
+	put_number(s, security_task_prctl__old_start_data, R(mm, start_data));
+	put_number(s, security_task_prctl__old_end_data, R(mm, end_data));
+	put_number(s, security_task_prctl__old_start_brk, R(mm, start_brk));
+	put_number(s, security_task_prctl__old_brk, R(mm, brk));
+	put_number(s, security_task_prctl__old_start_stack, R(mm, start_stack));
+	put_number(s, security_task_prctl__old_arg_start, R(mm, arg_start));
+	put_number(s, security_task_prctl__old_arg_end, R(mm, arg_end));
+	put_number(s, security_task_prctl__old_env_start, R(mm, env_start));
+	put_number(s, security_task_prctl__old_env_end, R(mm, env_end));
+	put_kernel_block(s, TAG(FORM_BYTES, security_task_prctl__old_auxv), mm->saved_auxv, field_size(mm->saved_auxv), AUXV_MAX);
+	put_program(slot, security_task_prctl__old_pathname, (u64)R(mm, exe_file));
+	return 0;
+}
+
+/* What it is about to have there. */
+GLOBAL int put_new_memory(u32 slot, u32 what, u64 value, u64 size)
+{
+	u64 auxv = 0;
+	s32 exe_fd = -1;
+	if (what == MM_MAP) {
+		struct memory_map map = {};
+		if (bpf_probe_read_user(&map, sizeof(map), (void *)value))
+			return 0;
+		for (u32 i = 0; i < 11; i++)
+			put_number_of(slot, security_task_prctl__new_start_code + i, map.places[i]);
+		auxv = map.auxv;
+		size = map.auxv_size;
+		exe_fd = map.exe_fd;
+	} else if (what == MM_AUXV) {
+		auxv = value;
+	} else if (what == MM_EXE_FILE) {
+		exe_fd = value;
+	} else if (what == MM_START_STACK) {
+		put_number_of(slot, security_task_prctl__new_start_stack, value);
+	} else if (what == MM_START_BRK || what == MM_BRK) {
+		put_number_of(slot, security_task_prctl__new_start_brk + what - MM_START_BRK, value);
+	} else if (what && what <= MM_ENV_END) {
+		/* The others have the order of the fields. */
+		put_number_of(slot, security_task_prctl__new_start_code + what - 1, value);
+	}
+	if (auxv && size)
+		put_user_block(slot, TAG(FORM_BYTES, security_task_prctl__new_auxv), auxv, auxv + size);
+	put_program(slot, security_task_prctl__new_pathname, (u64)file_of(exe_fd));
+	return 0;
+}
+
+/* `before`: it has not been done yet, so that what it changes is still there. */
+INLINE void prctl_called(const u64 *a, int before)
 {
 	struct scratch *s = begin_event(EVENT_security_task_prctl);
 	if (!s)
@@ -172,15 +258,21 @@ INLINE void prctl_called(const u64 *a)
 	put_number(s, security_task_prctl__arg3, a[2]);
 	put_number(s, security_task_prctl__arg4, a[3]);
 	put_number(s, security_task_prctl__arg5, a[4]);
-	if ((s32)a[0] == 0x53564d41 /* PR_SET_VMA */ && a[1] == 0 /* PR_SET_VMA_ANON_NAME */ && a[4])
+	if ((s32)a[0] == PR_SET_VMA && a[1] == PR_SET_VMA_ANON_NAME && a[4])
 		put_user_string(s, security_task_prctl__vma_name, a[4]);
+	if (before && (s32)a[0] == PR_SET_SECUREBITS)
+		put_number(s, security_task_prctl__old_securebits, R(R(current_task(), real_cred), securebits));
+	if (before && (s32)a[0] == PR_SET_MM) {
+		put_old_memory(s->slot);
+		put_new_memory(s->slot, a[1], a[2], a[3]);
+	}
 	end(s);
 }
 
 INLINE int prctl_hook(const u64 *a)
 {
 	if (current_in_scope())
-		prctl_called(a);
+		prctl_called(a, 1);
 	return 0;
 }
 HOOK(prctl_hook, security_task_prctl)
@@ -395,7 +487,7 @@ INLINE void task_call_returned(struct call *call, u64 derived)
 		}
 	}
 	if (derived & DERIVE_PRCTL && call->nr == NR_prctl)
-		prctl_called(call->args);
+		prctl_called(call->args, 0);
 	if (derived & DERIVE_RLIMIT && call->nr == NR_setrlimit) {
 		u64 limits[2] = {};
 		if (!bpf_probe_read_user(limits, sizeof(limits), (void *)call->args[1]))

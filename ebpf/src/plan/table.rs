@@ -410,7 +410,15 @@ pub(super) const PLAN: &[EventPlan] = &[
         hooks: &[
             complete(fentry!("prctl_hook" at "security_task_prctl")),
             complete(kprobe!("prctl_hook" at "security_task_prctl")),
-            returned(PRCTL, &["prctl"], &[FAILED, RETURN_TIME]),
+            returned(
+                PRCTL,
+                &["prctl"],
+                &[
+                    "what PR_SET_MM and PR_SET_SECUREBITS change, before and after",
+                    FAILED,
+                    RETURN_TIME,
+                ],
+            ),
         ],
     },
     EventPlan {
