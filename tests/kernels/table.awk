@@ -31,8 +31,8 @@ END {
     print "program. Of system calls, there is a choice with every form of argument; all others are told in the same ways.\n"
     print "Not available: the kernel has no hook that tells the event. Not caused: it has one, but there was no way to make the event happen"
     print "there, so nothing is known of it. Nothing here can tamper with a kernel: for `syscall_table_check`, `hooked_syscall`,"
-    print "`print_net_seq_ops` and `hooked_proc_fops`, the recorder was told that the kernel's own code is elsewhere, so that all functions that"
-    print "it looks at lead out of it.\n"
+    print "`print_net_seq_ops`, `hooked_seq_ops` and `hooked_proc_fops`, the recorder was told that the kernel's own code is elsewhere, so that all"
+    print "functions that it looks at lead out of it.\n"
     line = "| event |"; rule = "| --- |"
     for (i = 1; i <= count; i++) { line = line " " titles[versions[i]] " |"; rule = rule " --- |" }
     print line; print rule
