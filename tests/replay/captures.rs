@@ -1,5 +1,7 @@
 //! Several captures in one run.
 
+use std::process::Command;
+
 use predicates::prelude::*;
 use serde_json::Value;
 
@@ -7,6 +9,29 @@ use detectors_api::testkit::TestEvent;
 use fixtures::generator::Generator;
 
 use crate::support::{make, make_with, recorded, replayed, said, tracee_cap};
+
+/// Two captures of some 60 files each, while hardly any may be open together.
+#[test]
+fn files_are_closed_once_they_are_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let paths = ["a", "b"].map(|name| directory.path().join(name).with_extension("tcap"));
+    for path in &paths {
+        make(path, 10_000);
+    }
+    let second = paths[1].display().to_string();
+    let expected = replayed(&paths[0], &[&second, "--threads", "2"]);
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 32 && exec \"$@\"", "sh"])
+        .arg(tracee_cap().get_program())
+        .arg("replay")
+        .args(&paths)
+        .args(["--threads", "2"])
+        .output()
+        .expect("there is a shell");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(output.stdout == expected, "other output: {said}");
+}
 
 #[test]
 fn captures_are_looked_at_one_after_the_other() {

@@ -103,15 +103,14 @@ impl ParquetFile {
         }))
     }
 
-    /// The open file. It stays open while somebody holds it, and a while longer: a capture may have more files than can be open
-    /// together.
+    /// The open file. It stays open while somebody holds it: a capture may have more files than can be open together.
     pub(super) fn handle(&self) -> Result<Arc<Stretch>, Error> {
         // A panic while the lock was held left it as it was.
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = handle.upgrade() {
             return Ok(file);
         }
-        let file = self.volume.shared_file(&self.part.path)?;
+        let file = Arc::new(self.volume.file(&self.part.path)?);
         *handle = Arc::downgrade(&file);
         Ok(file)
     }
@@ -191,7 +190,7 @@ impl ParquetFile {
             let schema = Schema::new_with_metadata(fields, self.metadata.schema().metadata().clone());
             let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
             // Where the file cannot be read like this, it is read as it says.
-            ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options).ok()
+            guard(|| ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)).ok()
         });
         numbered.as_ref()
     }

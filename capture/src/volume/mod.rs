@@ -6,11 +6,10 @@
 mod pack;
 mod stretch;
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
@@ -43,12 +42,7 @@ struct Place {
     /// What the capture is called, in messages too.
     name: PathBuf,
     files: Files,
-    /// Files that were opened last.
-    recent: Mutex<VecDeque<Arc<Stretch>>>,
 }
-
-/// Files that stay open, in case they are needed again: well below what a process may have open, which is often 1024.
-const KEPT_OPEN: usize = 64;
 
 #[derive(Debug)]
 enum Files {
@@ -97,13 +91,8 @@ impl Volume {
         Self::pack(name.to_owned(), copied.map_err(Error::io("keep", name))?)
     }
 
-    fn of(name: PathBuf, files: Files) -> Self {
-        let recent = Mutex::default();
-        Self(Arc::new(Place { name, files, recent }))
-    }
-
     fn directory(name: PathBuf, files: Files) -> Result<Self, Error> {
-        let volume = Self::of(name, files);
+        let volume = Self(Arc::new(Place { name, files }));
         if volume.contains(MANIFEST) {
             return Ok(volume);
         }
@@ -121,7 +110,7 @@ impl Volume {
             });
         }
         let files = Files::Pack(pack::entries(&name, file)?);
-        Ok(Self::of(name, files))
+        Ok(Self(Arc::new(Place { name, files })))
     }
 
     /// What the capture is called.
@@ -167,18 +156,6 @@ impl Volume {
             Err(directory) => Stretch::whole(files::open(directory, path)?)
                 .map_err(Error::io("open", &self.file_name(path))),
         }
-    }
-
-    /// The same. The file stays open until many others have been opened like this: its columns are read one after the other.
-    pub(crate) fn shared_file(&self, path: &str) -> Result<Arc<Stretch>, Error> {
-        let file = Arc::new(self.file(path)?);
-        // A panic while the lock was held left a queue of files.
-        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == KEPT_OPEN {
-            recent.pop_front();
-        }
-        recent.push_back(Arc::clone(&file));
-        Ok(file)
     }
 
     /// Reads a whole file of at most `limit` bytes.
