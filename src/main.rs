@@ -53,8 +53,7 @@ fn main() -> ExitCode {
         .without_time()
         .with_target(false)
         .init();
-    // What is recorded would inherit it.
-    if !matches!(cli.command, Command::Record(_)) {
+    if matches!(cli.command, Command::Replay(_)) {
         do_without_huge_pages();
     }
     let result = match cli.command {
