@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use ebpf::kernel::{cgroup_mount, cgroup_v2};
 use serde_json::Value;
 
 /// What is acted out; parts of the program, so that it runs where the sources are not.
@@ -76,23 +77,9 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-/// Where the control groups are mounted that events refer to.
-fn hierarchy() -> Option<PathBuf> {
-    let v2 = ebpf::kernel::cgroup_v2();
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("procfs is mounted");
-    mounts.lines().find_map(|line| {
-        let words: Vec<_> = line.split(' ').collect();
-        let wanted = match v2 {
-            true => words[2] == "cgroup2",
-            false => words[2] == "cgroup" && words[3].split(',').any(|word| word == "cpuset"),
-        };
-        wanted.then(|| PathBuf::from(words[1]))
-    })
-}
-
 /// Has everything acted out in front of the recorder. None, with a note, where this machine has no sensor.
 fn record(directory: &Path, capture: &Path) -> Option<Output> {
-    let Some(hierarchy) = hierarchy() else {
+    let Some(hierarchy) = cgroup_mount(cgroup_v2()) else {
         say("SKIPPED: no control groups are mounted");
         return None;
     };
@@ -115,7 +102,7 @@ fn record(directory: &Path, capture: &Path) -> Option<Output> {
         .env("ACTOR", actor)
         .env("NOTES", directory.join("notes"))
         .env("WORK", work)
-        .env("HIERARCHY", hierarchy)
+        .env("HIERARCHY", hierarchy.point)
         .env("GROUP", format!("tracee-cap-detectors-{}", std::process::id()))
         .env("CONTAINER", CONTAINER)
         .env("LC_ALL", "C")

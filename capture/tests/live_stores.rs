@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use capture::CaptureReader;
@@ -14,6 +14,7 @@ use detectors_api::event::{BatchBuilder, RecordedEvent, timestamp_ns};
 use detectors_api::proto::event_value::Value;
 use detectors_api::stores::{ProcessInfo, Runtime, Stores as _};
 use detectors_stores::{Stores, StoresAt};
+use ebpf::kernel::{cgroup_mount, cgroup_v2};
 
 /// The script; a part of the program, which also runs on machines without the sources.
 const TREE: &str = include_str!("live_stores/tree.sh");
@@ -102,26 +103,12 @@ fn notes(path: &Path) -> BTreeMap<String, Note> {
     text.lines().map(note).collect()
 }
 
-/// Where control groups count on this machine.
-fn hierarchy() -> Option<PathBuf> {
-    let v2 = ebpf::kernel::cgroup_v2();
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("procfs is mounted");
-    mounts.lines().find_map(|line| {
-        let words: Vec<_> = line.split(' ').collect();
-        let wanted = match v2 {
-            true => words[2] == "cgroup2",
-            false => words[2] == "cgroup" && words[3].split(',').any(|word| word == "cpuset"),
-        };
-        wanted.then(|| PathBuf::from(words[1]))
-    })
-}
-
 #[test]
 fn a_family_of_processes_and_a_container() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("family.tcap");
     let noted = directory.path().join("notes");
-    let Some(hierarchy) = hierarchy() else {
+    let Some(hierarchy) = cgroup_mount(cgroup_v2()) else {
         return skip("no cgroup file system is mounted");
     };
     let group = format!("tracee-cap-test-{}", std::process::id());
@@ -131,7 +118,7 @@ fn a_family_of_processes_and_a_container() {
         ("TREE", OsString::from(&tree)),
         ("NOTES", noted.clone().into()),
         ("HELPER", std::env::current_exe().unwrap().into()),
-        ("CGROUP", hierarchy.join(&group).into()),
+        ("CGROUP", hierarchy.point.join(&group).into()),
         ("CONTAINER", CONTAINER.into()),
     ];
     let mut config = Config::new(Recording::new(&path));

@@ -1,7 +1,7 @@
 //! What this kernel is and what this process may do on it.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -80,19 +80,10 @@ pub fn facts() -> Facts {
 
 /// The root directory of the cgroup v2 hierarchy, wherever it is mounted, or why it cannot be opened.
 pub(crate) fn unified_hierarchy() -> Result<File, String> {
-    let mounts =
-        fs::read_to_string("/proc/self/mounts").map_err(|error| format!("/proc/self/mounts: {error}"))?;
-    let place = cgroup2_mount(&mounts).ok_or("no cgroup v2 file system is mounted")?;
-    File::open(place).map_err(|error| format!("{place}: {error}"))
-}
-
-/// Where cgroup v2 is mounted, by the text of a list of mounts.
-fn cgroup2_mount(mounts: &str) -> Option<&str> {
-    mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let place = words.next()?;
-        (words.next() == Some("cgroup2")).then_some(place)
-    })
+    let place = cgroup_mount(true)
+        .ok_or("no cgroup v2 file system is mounted")?
+        .point;
+    File::open(&place).map_err(|error| format!("{}: {error}", place.display()))
 }
 
 fn lockdown() -> String {
@@ -114,6 +105,43 @@ fn chosen(text: &str) -> Option<&str> {
 pub fn cgroup_v2() -> bool {
     Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
         || !has_cpuset_v1(&fs::read_to_string("/proc/cgroups").unwrap_or_default())
+}
+
+/// Where a hierarchy of control groups is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupMount {
+    /// The mount point.
+    pub point: PathBuf,
+    /// The directory of the hierarchy that is mounted there, `/` for all of it.
+    pub root: String,
+}
+
+/// Where the unified hierarchy is mounted or, without `cgroup_v2`, that of the cpuset controller. A mount of all of it comes before one
+/// of a part; `None` if there is none.
+#[must_use]
+pub fn cgroup_mount(cgroup_v2: bool) -> Option<CgroupMount> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mount_of(&mounts, cgroup_v2)
+}
+
+/// The same by the text of `/proc/self/mountinfo`.
+fn mount_of(mounts: &str, cgroup_v2: bool) -> Option<CgroupMount> {
+    let found = mounts.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let mut place = place.split(' ').skip(3);
+        let (root, point) = (place.next()?, place.next()?);
+        let mut kind = kind.split(' ');
+        let (kind, options) = (kind.next()?, kind.nth(1)?);
+        let wanted = match cgroup_v2 {
+            true => kind == "cgroup2",
+            false => kind == "cgroup" && options.split(',').any(|option| option == "cpuset"),
+        };
+        wanted.then(|| CgroupMount {
+            point: PathBuf::from(point),
+            root: root.to_owned(),
+        })
+    });
+    found.min_by_key(|mount| mount.root != "/")
 }
 
 /// Whether the cpuset controller has a hierarchy of its own, by the text of `/proc/cgroups`.
@@ -149,14 +177,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn mounts_of_control_groups() {
+        let mounts = "30 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                      31 24 0:27 /part /in/cpuset rw shared:1 - cgroup cgroup rw,cpuset\n\
+                      32 24 0:27 / /sys/fs/cgroup/cpuset rw shared:1 - cgroup cgroup rw,cpuset\n\
+                      33 24 0:28 /part /sys/fs/cgroup/unified rw - cgroup2 none rw\n";
+        let mount = |point: &str, root: &str| CgroupMount {
+            point: point.into(),
+            root: root.to_owned(),
+        };
+        assert_eq!(mount_of(mounts, false), Some(mount("/sys/fs/cgroup/cpuset", "/")));
+        assert_eq!(
+            mount_of(mounts, true),
+            Some(mount("/sys/fs/cgroup/unified", "/part"))
+        );
+        assert_eq!(mount_of("", true), None);
+    }
+
+    #[test]
     fn words_and_masks_are_read() {
         assert!(has_cpuset_v1("#subsys_name\thierarchy\ncpuset\t3\t1\t1\n"));
         assert!(!has_cpuset_v1("cpuset\t0\t1\t1\ncpu\t1\t1\t1\n") && !has_cpuset_v1(""));
-        assert_eq!(
-            cgroup2_mount("proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"),
-            Some("/sys/fs/cgroup/unified")
-        );
-        assert_eq!(cgroup2_mount("cgroup2 /sys/fs/cgroup/cpu cgroup rw 0 0\n"), None);
         assert_eq!(chosen("none [integrity] confidentiality\n"), Some("integrity"));
         assert_eq!(chosen("none\n"), None);
         assert_eq!(

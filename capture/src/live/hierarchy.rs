@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use ebpf::kernel::{CgroupMount, cgroup_mount};
+
 /// `FILEID_KERNFS` of the kernel: a file handle that is an inode number.
 const FILEID_KERNFS: i32 = 0xfe;
 
@@ -41,10 +43,9 @@ impl Hierarchy {
     /// The hierarchy of this machine.
     pub(super) fn find(cgroup_v2: bool) -> Self {
         let controllers = fs::read_to_string("/proc/cgroups").unwrap_or_default();
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         Self {
             number: if cgroup_v2 { 0 } else { cpuset_number(&controllers) },
-            mount: mount_point(&mounts, cgroup_v2).and_then(|(point, root)| {
+            mount: cgroup_mount(cgroup_v2).and_then(|CgroupMount { point, root }| {
                 let file = File::open(&point).ok()?;
                 Some(Mount { point, root, file })
             }),
@@ -164,24 +165,6 @@ fn cpuset_number(controllers: &str) -> u32 {
         .unwrap_or(0)
 }
 
-/// Where the hierarchy is mounted, and which of its directories is there, from the text of `/proc/self/mountinfo`. A mount of
-/// all of it comes before one of a part.
-fn mount_point(mounts: &str, cgroup_v2: bool) -> Option<(PathBuf, String)> {
-    let found = mounts.lines().filter_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let mut place = place.split(' ').skip(3);
-        let (root, point) = (place.next()?, place.next()?);
-        let mut kind = kind.split(' ');
-        let (kind, options) = (kind.next()?, kind.nth(1)?);
-        let wanted = match cgroup_v2 {
-            true => kind == "cgroup2",
-            false => kind == "cgroup" && options.split(',').any(|option| option == "cpuset"),
-        };
-        wanted.then(|| (PathBuf::from(point), root.to_owned()))
-    });
-    found.min_by_key(|(_, root)| root != "/")
-}
-
 /// The path in hierarchy `number`, from the text of `/proc/PID/cgroup`.
 fn path_in(text: &str, number: u32) -> Option<&str> {
     text.lines().find_map(|line| {
@@ -194,24 +177,6 @@ fn path_in(text: &str, number: u32) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn mount_points() {
-        let mounts = "30 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
-                      31 24 0:27 /part /in/cpuset rw shared:1 - cgroup cgroup rw,cpuset\n\
-                      32 24 0:27 / /sys/fs/cgroup/cpuset rw shared:1 - cgroup cgroup rw,cpuset\n\
-                      33 24 0:28 /part /sys/fs/cgroup/unified rw - cgroup2 none rw\n";
-        let found = |v2| mount_point(mounts, v2);
-        assert_eq!(
-            found(false),
-            Some(("/sys/fs/cgroup/cpuset".into(), "/".to_owned()))
-        );
-        assert_eq!(
-            found(true),
-            Some(("/sys/fs/cgroup/unified".into(), "/part".to_owned()))
-        );
-        assert_eq!(mount_point("", true), None);
-    }
 
     #[test]
     fn numbers_and_paths() {

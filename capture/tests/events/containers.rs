@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use ebpf::kernel::{cgroup_mount, cgroup_v2};
+
 use crate::cause::{Fields, Notes, identity, text};
 use crate::truth::Truth;
 
@@ -39,20 +41,6 @@ fn remove(directory: &Path) {
     let _ = fs::remove_dir(directory);
 }
 
-/// The hierarchy of control groups that containers are looked for in.
-fn hierarchy() -> Option<PathBuf> {
-    let v2 = ebpf::kernel::cgroup_v2();
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("procfs is mounted");
-    mounts.lines().find_map(|line| {
-        let words: Vec<_> = line.split(' ').collect();
-        let wanted = match v2 {
-            true => words[2] == "cgroup2",
-            false => words[2] == "cgroup" && words[3].split(',').any(|word| word == "cpuset"),
-        };
-        wanted.then(|| PathBuf::from(words[1]))
-    })
-}
-
 /// A container's id that nobody else has.
 fn id(number: usize) -> String {
     format!("{number:x}{:063x}", std::process::id())
@@ -81,7 +69,8 @@ fn fields(id: &str, runtime: &str, made: Truth) -> Vec<(&'static str, Truth)> {
 /// Makes a container, which is there until what is returned is dropped. The recorder looks for it when it begins. Without rights to
 /// make one there is nothing to record, either.
 pub(crate) fn existing(notes: &mut Notes) -> Option<Group> {
-    let group = Group(hierarchy()?.join(format!("tracee-cap-existing-{}", std::process::id())));
+    let mounted = cgroup_mount(cgroup_v2())?.point;
+    let group = Group(mounted.join(format!("tracee-cap-existing-{}", std::process::id())));
     let id = id(0xe);
     let place = group.0.join("docker").join(&id);
     fs::create_dir_all(&place).ok()?;
@@ -95,8 +84,12 @@ pub(crate) fn existing(notes: &mut Notes) -> Option<Group> {
 }
 
 pub(crate) fn cause(notes: &mut Notes) {
-    let mounted = hierarchy().expect("control groups are mounted");
-    let group = Group(mounted.join(format!("tracee-cap-events-{}", std::process::id())));
+    let mounted = cgroup_mount(cgroup_v2()).expect("control groups are mounted");
+    let group = Group(
+        mounted
+            .point
+            .join(format!("tracee-cap-events-{}", std::process::id())),
+    );
     for (nr, (path, runtime)) in MADE.into_iter().enumerate() {
         let id = id(nr);
         let place = group.0.join(path.replace("ID", &id));
