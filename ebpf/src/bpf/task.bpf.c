@@ -176,7 +176,7 @@ struct memory_map {
 	s32 exe_fd;
 };
 
-/* The program that a process has: five fields, from the path on. */
+/* A program: five fields, from the path on. */
 GLOBAL int put_program(u32 slot, u32 field, u64 program)
 {
 	struct file *file = (struct file *)program;
@@ -349,18 +349,11 @@ INLINE int prepare_exec_hook(const u64 *a)
 	if (!current_in_scope())
 		return 0;
 	struct linux_binprm *bprm = (void *)a[0];
-	struct file *file = R(bprm, file);
-	struct file_id id;
 	u64 task = (u64)current_task();
-	fill_file_id(&id, file);
 	struct scratch *s = begin_event(EVENT_process_execute_failed);
 	if (!s)
 		return 0;
-	put_file(s, process_execute_failed__binary_path, file);
-	put_number(s, process_execute_failed__binary_device_id, id.dev);
-	put_number(s, process_execute_failed__binary_inode_number, id.inode);
-	put_number(s, process_execute_failed__binary_ctime, id.ctime);
-	put_number(s, process_execute_failed__binary_inode_mode, id.mode);
+	put_program(s->slot, process_execute_failed__binary_path, (u64)R(bprm, file));
 	put_kernel_string(s, process_execute_failed__interpreter_path, R(bprm, interp));
 	((struct event_payload *)s->body)->reserved = LEN(s);
 	bpf_map_update_elem(&tried, &task, s->body, 0);
