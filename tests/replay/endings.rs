@@ -54,7 +54,10 @@ fn ctrl_c_ends_the_run_and_keeps_what_was_found() {
     let capture = directory.path().join("long.tcap");
     make_with(&capture, Generator::new(1).take(60_000), &[]);
     let record = directory.path().join("run.json");
-    let mut replay = std::process::Command::new(tracee_cap().get_program())
+    // Who runs the tests in the background may ignore the signal, and what is run would, too.
+    let mut replay = std::process::Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(tracee_cap().get_program())
         .args(["replay", "--window", "1000", "--threads", "1", "-o", "ndjson"])
         .arg("--provenance")
         .arg(&record)

@@ -107,7 +107,10 @@ fn ctrl_c_ends_the_run_after_what_was_done() {
             "  detectors: {ACME-1: 1}\n",
         );
     }
-    let mut test = std::process::Command::new(assert_cmd::cargo::cargo_bin("tracee-cap"))
+    // Who runs the tests in the background may ignore the signal, and what is run would, too.
+    let mut test = std::process::Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(assert_cmd::cargo::cargo_bin("tracee-cap"))
         .current_dir(place.path(""))
         .args(["test", "tests", "--threads", "1"])
         .stdout(Stdio::piped())
