@@ -105,23 +105,24 @@ fn quoted_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     out.push(b'"');
 }
 
-/// Bytes that some way of escaping does not write as they are. Most texts have none, and are passed over quickly.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        special[byte] = true;
-        byte += 1;
-    }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special[b'<' as usize] = true;
-    special[b'>' as usize] = true;
-    special[b'&' as usize] = true;
-    // Begins the separators of lines and paragraphs.
-    special[0xe2] = true;
-    special
-};
+/// Whether some way of escaping does not write this byte as it is. Without branches: see [`special`].
+const fn is_special(byte: u8) -> bool {
+    let marks = (byte == b'"') | (byte == b'\\') | (byte == b'<') | (byte == b'>') | (byte == b'&');
+    // The last one begins the separators of lines and paragraphs.
+    (byte < 0x20) | marks | (byte == 0xe2)
+}
+
+/// Bytes that are looked at together, in a few vector instructions.
+const TOGETHER: usize = 16;
+
+/// Place of the first special byte, if there is one. Most texts have none, and are passed over quickly.
+fn special(bytes: &[u8]) -> Option<usize> {
+    let (chunks, _) = bytes.as_chunks::<TOGETHER>();
+    let is_plain = |chunk: &&[u8; TOGETHER]| !chunk.iter().fold(false, |any, byte| any | is_special(*byte));
+    let plain = chunks.iter().take_while(is_plain).count() * TOGETHER;
+    let place = bytes[plain..].iter().position(|byte| is_special(*byte));
+    place.map(|place| plain + place)
+}
 
 /// Text in quotes.
 pub(super) fn text(out: &mut Vec<u8>, text: &str, escape: Escape) {
@@ -129,7 +130,7 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str, escape: Escape) {
     let bytes = text.as_bytes();
     let mut written = 0;
     let mut at = 0;
-    while let Some(plain) = bytes[at..].iter().position(|byte| SPECIAL[usize::from(*byte)]) {
+    while let Some(plain) = special(&bytes[at..]) {
         at += plain;
         let byte = bytes[at];
         let (short, len): (&[u8], usize) = match byte {
@@ -206,4 +207,27 @@ pub(super) fn timestamp(out: &mut Vec<u8>, timestamp: &prost_types::Timestamp) -
 /// The bytes of standard base64 with padding.
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_special_byte_is_found_wherever_it_is() {
+        for length in 0..3 * TOGETHER {
+            let plain = vec![b'a'; length];
+            assert_eq!(special(&plain), None);
+            for (at, byte) in (0..length).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+                let mut bytes = plain.clone();
+                bytes[at] = byte;
+                *bytes.last_mut().expect("it is not empty") = if at + 1 < length { b'&' } else { byte };
+                let expected = bytes.iter().position(|byte| is_special(*byte));
+                assert_eq!(special(&bytes), expected, "{byte:#x} at {at} of {length}");
+            }
+        }
+        let escaped: Vec<_> = (0..=u8::MAX).filter(|byte| is_special(*byte)).collect();
+        let others = [b'"', b'&', b'<', b'>', b'\\', 0xe2];
+        assert!(escaped.into_iter().eq((0..0x20).chain(others)));
+    }
 }
