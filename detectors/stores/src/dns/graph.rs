@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
+use smallvec::{SmallVec, smallvec};
 
 use super::link::{Link, Sighting};
 use super::name::{Subject, reverse_name, trim};
@@ -47,20 +48,20 @@ enum Key {
     Address(IpAddr),
 }
 
-/// A name or an address.
+/// A name or an address. Most have one text, were asked for once of late, and have a link or two: these need no memory of their own.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     key: Key,
     /// Its text, from which event on: as it was first seen, and first seen again after it was forgotten. Never empty.
-    texts: Vec<(u64, Arc<str>)>,
+    texts: SmallVec<[(u64, Arc<str>); 1]>,
     /// When it was last asked for, as of which event; rises.
-    asked: Vec<(u64, i64)>,
+    asked: SmallVec<[(u64, i64); 1]>,
     /// What is known of it, or through questions for it, ends here: ns since the Unix epoch.
     until: i64,
     /// Links that lead away, in the order in which they were first seen.
-    out: Vec<LinkId>,
+    out: SmallVec<[LinkId; 4]>,
     /// Links that lead here, in that order.
-    back: Vec<LinkId>,
+    back: SmallVec<[LinkId; 4]>,
 }
 
 impl Node {
@@ -190,11 +191,11 @@ impl Graph {
         };
         self.nodes.push(Node {
             key,
-            texts: vec![(seq, text)],
-            asked: Vec::new(),
+            texts: smallvec![(seq, text)],
+            asked: SmallVec::new(),
             until: i64::MIN,
-            out: Vec::new(),
-            back: Vec::new(),
+            out: SmallVec::new(),
+            back: SmallVec::new(),
         });
         id
     }
@@ -281,8 +282,8 @@ impl Graph {
                 Key::Address(address) => _ = kept.addresses.insert(*address, id),
             }
             kept.nodes.push(Node {
-                out: Vec::new(),
-                back: Vec::new(),
+                out: SmallVec::new(),
+                back: SmallVec::new(),
                 ..node
             });
         }

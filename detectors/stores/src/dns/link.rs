@@ -1,5 +1,7 @@
 //! A record that leads from one node to another, and when it was seen.
 
+use smallvec::SmallVec;
+
 use super::graph::{NodeId, TypeId};
 use super::record::RecordType;
 
@@ -9,8 +11,8 @@ pub(super) struct Link {
     pub(super) from: NodeId,
     pub(super) record_type: RecordType,
     pub(super) to: NodeId,
-    /// When it was seen, by sequence number; never empty.
-    sightings: Vec<Sighting>,
+    /// When it was seen, by sequence number; never empty. Most were seen once, or are known as if they had been.
+    sightings: SmallVec<[Sighting; 1]>,
     /// The last moment at which it holds: ns since the Unix epoch.
     until: i64,
 }
@@ -62,7 +64,7 @@ impl Link {
             from,
             record_type,
             to,
-            sightings: Vec::new(),
+            sightings: SmallVec::new(),
             until: i64::MIN,
         };
         link.see(sighting);
@@ -140,8 +142,8 @@ impl Link {
         if after < 2 {
             return;
         }
-        let later = self.sightings.split_off(after);
         let mut earlier = std::mem::take(&mut self.sightings);
+        let later: SmallVec<[Sighting; 1]> = earlier.drain(after..).collect();
         earlier.sort_by_key(|sighting| (sighting.from, sighting.seq));
         earlier.dedup_by(|next, kept| {
             let overlaps = next.from <= kept.until;
