@@ -1,11 +1,12 @@
-//! Values that many versions share, each kept once.
+//! Values that many versions share, each kept once: a set that numbers its members in the order in which they came.
 
 use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
 
 /// A text, by number. The default is the empty text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,20 +23,13 @@ impl Text {
     }
 }
 
-/// Texts.
+/// Texts. There always is the empty one.
 #[derive(Debug)]
-pub(super) struct Texts {
-    numbers: HashMap<Arc<str>, Text>,
-    texts: Vec<Arc<str>>,
-}
+pub(super) struct Texts(IndexSet<Arc<str>, RandomState>);
 
 impl Default for Texts {
     fn default() -> Self {
-        let empty: Arc<str> = Arc::from("");
-        Self {
-            numbers: HashMap::from_iter([(Arc::clone(&empty), Text::default())]),
-            texts: vec![empty],
-        }
+        Self(IndexSet::from_iter([Arc::from("")]))
     }
 }
 
@@ -46,18 +40,13 @@ impl Texts {
         if text.is_empty() {
             return Text::default();
         }
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let number = Text(u32::try_from(self.texts.len()).expect("fewer than 2^32 texts"));
-        let text: Arc<str> = Arc::from(text);
-        self.texts.push(Arc::clone(&text));
-        self.numbers.insert(text, number);
-        number
+        let known = self.0.get_index_of(text);
+        let place = known.unwrap_or_else(|| self.0.insert_full(Arc::from(text)).0);
+        Text(u32::try_from(place).expect("fewer than 2^32 texts"))
     }
 
     pub(super) fn get(&self, text: Text) -> &str {
-        &self.texts[text.0 as usize]
+        &self.0[text.0 as usize]
     }
 
     /// Makes a text of `from` one of these.
@@ -111,8 +100,7 @@ impl<T> fmt::Debug for Number<T> {
 /// Values of one kind, by number. There always is the default value.
 #[derive(Debug)]
 pub(super) struct Interned<T> {
-    numbers: HashMap<T, u32>,
-    values: Vec<T>,
+    values: IndexSet<T, RandomState>,
     /// The one that was asked for last: often it is asked for again.
     last: Number<T>,
 }
@@ -120,8 +108,7 @@ pub(super) struct Interned<T> {
 impl<T: Copy + Default + Eq + Hash> Default for Interned<T> {
     fn default() -> Self {
         Self {
-            numbers: HashMap::from_iter([(T::default(), 0)]),
-            values: vec![T::default()],
+            values: IndexSet::from_iter([T::default()]),
             last: Number::default(),
         }
     }
@@ -131,15 +118,10 @@ impl<T: Copy + Default + Eq + Hash> Interned<T> {
     /// # Panics
     /// Beyond 2³² values, long after memory has run out.
     fn number(&mut self, value: T) -> Number<T> {
-        if *self.get(self.last) == value {
-            return self.last;
+        if *self.get(self.last) != value {
+            let (place, _) = self.values.insert_full(value);
+            self.last = Number::new(u32::try_from(place).expect("fewer than 2^32 values"));
         }
-        let next = u32::try_from(self.values.len()).expect("fewer than 2^32 values");
-        let number = *self.numbers.entry(value).or_insert(next);
-        if number == next {
-            self.values.push(value);
-        }
-        self.last = Number::new(number);
         self.last
     }
 
