@@ -166,13 +166,6 @@ impl Directory {
         }
     }
 
-    /// All numbers that ever meant something, in order.
-    fn numbers(&self) -> Vec<u32> {
-        let mut numbers: Vec<_> = self.meanings.keys().copied().collect();
-        numbers.sort_unstable();
-        numbers
-    }
-
     /// What can be meant now, for numbers with several bearers or with one of another number: numbers in order, each with its
     /// bearers, the latest last. `own` tells a bearer's number.
     pub(super) fn others(&self, own: impl Fn(Index) -> u32) -> Vec<(u32, Index)> {
@@ -198,11 +191,13 @@ impl Directory {
     pub(super) fn compact(&mut self, seq: u64, moved: impl Fn(Index) -> Option<Index>) {
         let mut shared = Vec::new();
         let mut kept = Vec::new();
-        let several: Vec<_> = self
-            .numbers()
-            .into_iter()
-            .filter(|number| matches!(self.meaning(*number), Some(Meaning::Shared(_))))
-            .collect();
+        let shared_by = |(number, meaning): (&u32, &Packed)| match meaning.unpack() {
+            Meaning::Shared(_) => Some(*number),
+            Meaning::One(_) | Meaning::Was(_) => None,
+        };
+        let mut several: Vec<_> = self.meanings.iter().filter_map(shared_by).collect();
+        // So that what comes of it does not depend on the order of the table.
+        several.sort_unstable();
         self.meanings.retain(|_, meaning| {
             let still = match meaning.unpack() {
                 Meaning::One(index) => moved(index).map(Meaning::One),

@@ -104,7 +104,8 @@ impl ProcessStore {
     }
 
     /// Drops history that only questions about events before `seq` depend on. What was before the latest versions goes at once.
-    /// Processes that are forgotten, and their threads, go together, once they are as many as those that are not.
+    /// Processes that are forgotten, and their threads, go together, once they are a third as many as those that are not: what that
+    /// costs is small against what they took in, and a long recording takes little more memory than a short one.
     pub(super) fn compact_history(&mut self, seq: u64) {
         self.table.past.compact(seq);
         if self.table.past.is_worn() {
@@ -116,7 +117,7 @@ impl ProcessStore {
         let shared = self.by_id.shared() + self.by_pid.shared();
         let garbage = processes + self.threads.forgotten + shared.saturating_sub(self.compacted);
         let all = self.table.processes.len() + self.threads.threads.len();
-        if garbage > (all / 2).max(MIN_GARBAGE) {
+        if garbage > (all / 6).max(MIN_GARBAGE) {
             self.drop_forgotten(seq);
             self.compacted = self.by_id.shared() + self.by_pid.shared();
         }
