@@ -41,8 +41,8 @@ use crate::volume::{Form, Stretch, Temporary, Volume};
 use crate::{Error, Loss, Table, loss_schema, text};
 use decode::{ParquetFile, ipc_batches, select};
 
-/// Process contexts of this many segments are kept in memory.
-const CACHED_SEGMENTS: usize = 4;
+/// Process contexts of this many segments are kept in memory: what is read at a time lies in one segment or in two.
+const CACHED_SEGMENTS: usize = 2;
 
 /// Reads a capture: complete, being recorded, or left behind by a recorder that died. Cheap to clone.
 ///
