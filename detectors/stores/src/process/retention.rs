@@ -104,7 +104,7 @@ impl ProcessStore {
     }
 
     /// Drops history that only questions about events before `seq` depend on. What was before the latest versions goes at once.
-    /// Processes that are forgotten, and their threads, go together, once they are a third as many as those that are not: what that
+    /// Processes that are forgotten, and their threads, go together, once they are a fifth as many as those that are not: what that
     /// costs is small against what they took in, and a long recording takes little more memory than a short one.
     pub(super) fn compact_history(&mut self, seq: u64) {
         self.table.past.compact(seq);
