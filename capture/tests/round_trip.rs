@@ -49,6 +49,28 @@ fn a_closed_capture_gives_back_its_events() {
 }
 
 #[test]
+fn contexts_of_many_small_segments_are_read_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.tcap");
+    let small = WriterOptions {
+        segment_rows: 20,
+        ..WriterOptions::default()
+    };
+    let manifest = write(&path, 1000, small).finish().unwrap();
+    assert!(manifest.segments > 20);
+    let reader = CaptureReader::open(&path).unwrap();
+    let contexts = || (0..manifest.segments).map(|segment| reader.contexts(segment).unwrap());
+    let first: Vec<_> = contexts().collect();
+    assert!(first.iter().all(|contexts| !contexts.is_empty()));
+    assert!(
+        first
+            .iter()
+            .zip(contexts())
+            .all(|(first, again)| first.is_same(&again))
+    );
+}
+
+#[test]
 fn open_and_truncated_captures_read_alike() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.tcap");

@@ -41,8 +41,9 @@ use crate::volume::{Form, Stretch, Temporary, Volume};
 use crate::{Error, Loss, Table, loss_schema, text};
 use decode::{ParquetFile, ipc_batches, select};
 
-/// Process contexts of this many segments are kept in memory: what is read at a time lies in one segment or in two.
-const CACHED_SEGMENTS: usize = 2;
+/// Process contexts that are kept in memory, of the segments that were read last: some 20 MiB. That is two segments of a busy
+/// machine, which is what is read at a time, or many small ones, of which more are.
+const CACHED_CONTEXTS: usize = 1 << 17;
 
 /// Reads a capture: complete, being recorded, or left behind by a recorder that died. Cheap to clone.
 ///
@@ -436,10 +437,12 @@ impl Inner {
             .map(|batch| select(&path, batch, context_schema()))
             .collect::<Result<Vec<_>, _>>()?;
         let contexts = Contexts::try_new(batches).map_err(Error::rows(&path, None))?;
-        if cache.len() == CACHED_SEGMENTS {
-            cache.pop_front();
-        }
         cache.push_back((segment, contexts.clone()));
+        let mut kept: usize = cache.iter().map(|(_, contexts)| contexts.len()).sum();
+        // Those that were asked for last stay, however many they are.
+        while kept > CACHED_CONTEXTS && cache.len() > 1 {
+            kept -= cache.pop_front().map_or(0, |(_, contexts)| contexts.len());
+        }
         Ok(contexts)
     }
 
