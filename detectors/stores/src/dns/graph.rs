@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
-use smallvec::{SmallVec, smallvec};
 
 use super::link::{Link, Sighting};
 use super::name::{Subject, reverse_name, trim};
@@ -43,25 +42,34 @@ places!(NodeId, LinkId, TypeId);
 /// What a node stands for.
 #[derive(Clone, Debug)]
 enum Key {
-    /// In lower case.
-    Name(Arc<str>),
-    Address(IpAddr),
+    Name(Box<Name>),
+    /// As it is written.
+    Address(Box<str>),
 }
 
-/// A name or an address. Most have one text, were asked for once of late, and have a link or two: these need no memory of their own.
+#[derive(Clone, Debug)]
+struct Name {
+    lower: Arc<str>,
+    /// Its text, from which event on: as it was first seen, and first seen again after it was forgotten. Never empty.
+    texts: Vec<(u64, Arc<str>)>,
+}
+
+/// A name or an address. Nearly all are addresses that nobody asked for, and have a link: these are small.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     key: Key,
-    /// Its text, from which event on: as it was first seen, and first seen again after it was forgotten. Never empty.
-    texts: SmallVec<[(u64, Arc<str>); 1]>,
-    /// When it was last asked for, as of which event; rises.
-    asked: SmallVec<[(u64, i64); 1]>,
     /// What is known of it, or through questions for it, ends here: ns since the Unix epoch.
     until: i64,
+    /// When it was last asked for, as of which event; rises.
+    #[expect(
+        clippy::box_collection,
+        reason = "most were not, and a vector is three times as large"
+    )]
+    asked: Option<Box<Vec<(u64, i64)>>>,
     /// Links that lead away, in the order in which they were first seen.
-    out: SmallVec<[LinkId; 4]>,
+    out: Links,
     /// Links that lead here, in that order.
-    back: SmallVec<[LinkId; 4]>,
+    back: Links,
 }
 
 impl Node {
@@ -71,27 +79,44 @@ impl Node {
 
     /// Its text as of an event: a name in the case in which it was first seen, or an address.
     pub(super) fn text(&self, seq: u64) -> &str {
-        let after = self.texts.partition_point(|(since, _)| *since <= seq);
-        &self.texts[after.saturating_sub(1)].1
+        match &self.key {
+            Key::Name(name) => {
+                let after = name.texts.partition_point(|(since, _)| *since <= seq);
+                &name.texts[after.saturating_sub(1)].1
+            }
+            Key::Address(text) => text,
+        }
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        match &self.key {
+            Key::Name(_) => None,
+            Key::Address(text) => text.parse().ok(),
+        }
     }
 
     /// Its name as of an event: of an address, the one under which it is looked up.
     pub(super) fn name(&self, seq: u64) -> Cow<'_, str> {
-        match self.key {
-            Key::Name(_) => Cow::Borrowed(self.text(seq)),
-            Key::Address(address) => Cow::Owned(reverse_name(address)),
+        match self.address() {
+            None => Cow::Borrowed(self.text(seq)),
+            Some(address) => Cow::Owned(reverse_name(address)),
         }
+    }
+
+    fn times(&self) -> &[(u64, i64)] {
+        self.asked.as_ref().map_or(&[], |times| times)
     }
 
     /// When it was last asked for as of an event: ns since the Unix epoch.
     pub(super) fn asked(&self, seq: u64) -> Option<i64> {
-        let after = self.asked.partition_point(|(since, _)| *since <= seq);
-        Some(self.asked[after.checked_sub(1)?].1)
+        let times = self.times();
+        let after = times.partition_point(|(since, _)| *since <= seq);
+        Some(times[after.checked_sub(1)?].1)
     }
 
     /// The last time at which it was asked for, and the event that told it.
     pub(super) fn last_asked(&self) -> Option<(u64, i64)> {
-        self.asked.last().copied()
+        self.times().last().copied()
     }
 
     pub(super) fn until(&self) -> i64 {
@@ -99,11 +124,42 @@ impl Node {
     }
 
     pub(super) fn out(&self) -> &[LinkId] {
-        &self.out
+        self.out.as_slice()
     }
 
     pub(super) fn back(&self) -> &[LinkId] {
-        &self.back
+        self.back.as_slice()
+    }
+}
+
+/// Links of a node. Most have one or none.
+#[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::box_collection,
+    reason = "a vector is three times as large, and few have one"
+)]
+enum Links {
+    #[default]
+    None,
+    One(LinkId),
+    Many(Box<Vec<LinkId>>),
+}
+
+impl Links {
+    fn push(&mut self, link: LinkId) {
+        match self {
+            Self::None => *self = Self::One(link),
+            Self::One(first) => *self = Self::Many(Box::new(vec![*first, link])),
+            Self::Many(links) => links.push(link),
+        }
+    }
+
+    fn as_slice(&self) -> &[LinkId] {
+        match self {
+            Self::None => &[],
+            Self::One(link) => std::slice::from_ref(link),
+            Self::Many(links) => links,
+        }
     }
 }
 
@@ -165,11 +221,10 @@ impl Graph {
         };
         let node = &mut self.nodes[id.position()];
         if node.until < floor
-            && let Key::Name(lower) = &node.key
             && node.text(seq) != text
+            && let Key::Name(name) = &mut node.key
         {
-            let text = shared(lower, text);
-            node.texts.push((seq, text));
+            name.texts.push((seq, shared(&name.lower, text)));
         }
         node.until = node.until.max(until);
         id
@@ -177,32 +232,31 @@ impl Graph {
 
     fn add(&mut self, seq: u64, subject: Subject<'_>, text: &str) -> NodeId {
         let id = NodeId::at(self.nodes.len());
-        let (key, text) = match subject {
+        let key = match subject {
             Subject::Name(name) => {
                 let lower: Arc<str> = Arc::from(name);
                 self.names.insert(Arc::clone(&lower), id);
-                let text = shared(&lower, text);
-                (Key::Name(lower), text)
+                let texts = vec![(seq, shared(&lower, text))];
+                Key::Name(Box::new(Name { lower, texts }))
             }
             Subject::Address(address) => {
                 self.addresses.insert(address, id);
-                (Key::Address(address), Arc::from(address.to_string()))
+                Key::Address(address.to_string().into())
             }
         };
         self.nodes.push(Node {
             key,
-            texts: smallvec![(seq, text)],
-            asked: SmallVec::new(),
             until: i64::MIN,
-            out: SmallVec::new(),
-            back: SmallVec::new(),
+            asked: None,
+            out: Links::None,
+            back: Links::None,
         });
         id
     }
 
     /// Notes that somebody asked for a node.
     pub(super) fn ask(&mut self, id: NodeId, seq: u64, time: i64) {
-        let asked = &mut self.nodes[id.position()].asked;
+        let asked = self.nodes[id.position()].asked.get_or_insert_default();
         if asked.last().is_none_or(|(_, last)| *last < time) {
             asked.push((seq, time));
         }
@@ -254,7 +308,9 @@ impl Graph {
 
     /// As [`merge_link`](Self::merge_link), for the times at which a node was asked for.
     pub(super) fn merge_node(&mut self, id: NodeId, seq: u64) -> bool {
-        let asked = &mut self.nodes[id.position()].asked;
+        let Some(asked) = &mut self.nodes[id.position()].asked else {
+            return false;
+        };
         let earlier = asked.partition_point(|(since, _)| *since < seq);
         asked.drain(..earlier.saturating_sub(1));
         asked.last().is_some_and(|(since, _)| *since >= seq)
@@ -277,13 +333,13 @@ impl Graph {
             }
             let id = NodeId::at(kept.nodes.len());
             moved.nodes.insert(NodeId::at(position), id);
-            match &node.key {
-                Key::Name(name) => _ = kept.names.insert(Arc::clone(name), id),
-                Key::Address(address) => _ = kept.addresses.insert(*address, id),
+            match (&node.key, node.address()) {
+                (Key::Name(name), _) => _ = kept.names.insert(Arc::clone(&name.lower), id),
+                (Key::Address(_), address) => kept.addresses.extend(address.map(|address| (address, id))),
             }
             kept.nodes.push(Node {
-                out: SmallVec::new(),
-                back: SmallVec::new(),
+                out: Links::None,
+                back: Links::None,
                 ..node
             });
         }

@@ -13,8 +13,6 @@ pub(super) struct Link {
     pub(super) to: NodeId,
     /// When it was seen, by sequence number; never empty. Most were seen once, or are known as if they had been.
     sightings: SmallVec<[Sighting; 1]>,
-    /// The last moment at which it holds: ns since the Unix epoch.
-    until: i64,
 }
 
 /// A response with a record.
@@ -65,7 +63,6 @@ impl Link {
             record_type,
             to,
             sightings: SmallVec::new(),
-            until: i64::MIN,
         };
         link.see(sighting);
         link
@@ -90,8 +87,9 @@ impl Link {
         self.sightings[0].seq
     }
 
+    /// The last moment at which it holds: ns since the Unix epoch.
     pub(super) fn until(&self) -> i64 {
-        self.until
+        self.sightings[self.latest().longest as usize].until
     }
 
     pub(super) fn sightings(&self) -> &[Sighting] {
@@ -132,7 +130,6 @@ impl Link {
         sighting.longest = before
             .filter(|longest| self.sightings[*longest as usize].until > sighting.until)
             .unwrap_or(place);
-        self.until = self.until.max(sighting.until);
         self.sightings.push(sighting);
     }
 
