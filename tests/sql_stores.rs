@@ -264,7 +264,7 @@ static CAPTURES: LazyLock<TempDir> = LazyLock::new(|| {
         level: 1,
         detector_id: Arc::from("TEST-1"),
         index: 0,
-        event: proto::Event {
+        event: Box::new(proto::Event {
             name: "bad_address".to_owned(),
             threat: Some(proto::Threat {
                 name: "A bad address".to_owned(),
@@ -272,7 +272,7 @@ static CAPTURES: LazyLock<TempDir> = LazyLock::new(|| {
                 ..Default::default()
             }),
             ..Default::default()
-        },
+        }),
     };
     writer.write_detections(&replay::detection_rows(&[detection]));
     writer.finish().expect("finished");

@@ -28,8 +28,8 @@ pub struct Detection {
     pub detector_id: Arc<str>,
     /// Its place among all detections of this detector on this level from this event.
     pub index: u32,
-    /// The detection proper.
-    pub event: proto::Event,
+    /// The detection proper. It is large: by itself, detections would be dear to sort and to hand on.
+    pub event: Box<proto::Event>,
 }
 
 impl Detection {

@@ -76,7 +76,7 @@ impl<R: BufRead> Expectation<R> {
         self.detections += 1;
         let mut found = std::mem::take(&mut self.buffer);
         found.clear();
-        line(detection.event.clone(), &mut found);
+        line((*detection.event).clone(), &mut found);
         let expected = self.next()?;
         let found_text = found.trim_ascii_end();
         if expected.as_deref() == Some(found_text) {

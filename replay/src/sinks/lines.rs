@@ -20,7 +20,7 @@ pub(super) struct Ndjson;
 
 impl Sink for Ndjson {
     fn detection(&mut self, detection: Detection, out: &mut Vec<u8>) -> io::Result<()> {
-        line(detection.event, out);
+        line(*detection.event, out);
         Ok(())
     }
 }
@@ -42,7 +42,7 @@ impl Sink for Json {
         let separator: &[u8] = if self.any { b",\n" } else { b"\n" };
         self.any = true;
         out.extend_from_slice(separator);
-        line(detection.event, out);
+        line(*detection.event, out);
         // The line's own end: the separator or the bracket brings another one.
         out.pop();
         Ok(())

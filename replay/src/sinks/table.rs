@@ -18,7 +18,7 @@ pub(super) struct Rows {
     /// Paths of the captures so far.
     captures: Vec<String>,
     /// Detections that wait, each with the number of captures until then: the widths of columns depend on all of them.
-    held: Vec<(usize, proto::Event)>,
+    held: Vec<(usize, Box<proto::Event>)>,
 }
 
 impl Rows {
@@ -50,7 +50,7 @@ impl Sink for Rows {
         let rows = held.iter().map(|(number, detection)| {
             let capture = number.checked_sub(1).and_then(|place| self.captures.get(place));
             let capture = capture.cloned().unwrap_or_default();
-            (several.then_some(capture), detection)
+            (several.then_some(capture), &**detection)
         });
         out.extend_from_slice(rendered(several, rows, self.width).as_bytes());
     }

@@ -170,7 +170,7 @@ fn find(running: &mut [Running], recorded: Shown<'_>, stores: &Stores) -> Vec<De
         let inputs: Vec<_> = level
             .iter()
             .map(|detection| Shown {
-                message: RecordedEvent::from(detection.event.clone()),
+                message: RecordedEvent::from((*detection.event).clone()),
                 event: Event::from_message(seq, &detection.event),
                 known: produced
                     .get_key_value(&detection.event.name)
@@ -196,7 +196,7 @@ fn show(running: &mut [Running], level: u8, inputs: &[Shown<'_>], stores: &Store
             level,
             detector_id: detector.definition.id.as_str().into(),
             index,
-            event,
+            event: Box::new(event),
         }));
     }
     found

@@ -140,7 +140,7 @@ fn restricted(mut engine: Engine, only: Option<Only>) -> Engine {
 fn printed(detections: &[Detection]) -> String {
     let mut bytes = Vec::new();
     for detection in detections {
-        write_line(&detection.event.clone().into(), Flavour::V1beta1, &mut bytes);
+        write_line(&(*detection.event).clone().into(), Flavour::V1beta1, &mut bytes);
     }
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }

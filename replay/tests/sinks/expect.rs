@@ -1,7 +1,7 @@
 //! Comparing with what is expected.
 
 use detectors_api::definition::DetectorDefinition;
-use detectors_api::proto::{Event, EventValue, event_value};
+use detectors_api::proto::{EventValue, event_value};
 use detectors_engine::Detection;
 use proptest::prelude::*;
 use replay::{Comparison, ExpectError, Expectation, Format};
@@ -162,7 +162,7 @@ proptest! {
         expected in prop::collection::vec(0..6_u32, 0..30),
         found in prop::collection::vec(0..6_u32, 0..30),
     ) {
-        let template = Detection { seq: 1, level: 1, detector_id: "X".into(), index: 0, event: Event::default() };
+        let template = Detection { seq: 1, level: 1, detector_id: "X".into(), index: 0, event: Box::default() };
         let detection = |number: &u32| {
             let mut detection = template.clone();
             // Its identity differs, so that nothing counts as changed.

@@ -41,10 +41,10 @@ fn many(count: u64) -> impl Iterator<Item = Detection> {
         level: 1,
         detector_id: "ACME-1".into(),
         index: 0,
-        event: Event {
+        event: Box::new(Event {
             name: blake3::hash(&seq.to_le_bytes()).to_string(),
             ..Event::default()
-        },
+        }),
     })
 }
 

@@ -34,7 +34,8 @@ pub(super) struct Calls {
 struct Call {
     /// Position of the event among the deliveries.
     position: usize,
-    result: Result<Vec<proto::Event>, (FailureKind, String)>,
+    #[expect(clippy::vec_box, reason = "that is how they are handed on")]
+    result: Result<Vec<Box<proto::Event>>, (FailureKind, String)>,
     warnings: u64,
     notes: Vec<String>,
 }
@@ -112,7 +113,7 @@ impl Slot {
                 Ok(Ok(outputs)) => {
                     let outputs = outputs.into_iter();
                     let events = outputs.map(|output| populate(self, output, &event, &stores));
-                    Ok(events.collect::<Vec<_>>())
+                    Ok(events.map(Box::new).collect::<Vec<_>>())
                 }
                 Ok(Err(error)) => Err((FailureKind::Error, error.to_string())),
                 Err(payload) => Err((FailureKind::Panic, panic_text(payload.as_ref()))),
