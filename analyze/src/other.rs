@@ -23,7 +23,7 @@ pub(crate) fn contexts(captures: &Arc<[Named]>) -> Result<Arc<dyn TableProvider>
     made(captures, context_schema(), |capture: &Named, rows| {
         for segment in capture.reader.segments() {
             let contexts = capture.reader.contexts(segment.number).map_err(from_capture)?;
-            contexts.batches().try_for_each(|batch| rows.add(batch))?;
+            contexts.tables().try_for_each(|table| rows.add(&table?))?;
         }
         Ok(())
     })

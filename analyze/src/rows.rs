@@ -194,7 +194,10 @@ impl Actors {
             .iter()
             .map(|stretch| stretch.column(position).as_ref())
             .collect();
-        let values = interleave(&stretches, &self.distinct)?;
+        let mut values = interleave(&stretches, &self.distinct)?;
+        if values.as_dictionary_opt::<Int32Type>().is_some() {
+            values = cast(&values, &DataType::Utf8)?;
+        }
         if values.data_type() != &DataType::Utf8 {
             return take(&values, &self.keys, None);
         }

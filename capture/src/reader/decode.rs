@@ -10,6 +10,7 @@ use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
+use detectors_api::event::context_schema;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -21,6 +22,7 @@ use parquet::file::metadata::PageIndexPolicy;
 
 use super::bloom::BloomCache;
 use super::chunks::Chunks;
+use crate::part::ROW_GROUP_ROWS;
 use crate::volume::Volume;
 use crate::{Error, Part, Stretch};
 
@@ -177,9 +179,7 @@ impl ParquetFile {
     fn numbered(&self, row_group: usize, column: &str) -> Option<&ArrowReaderMetadata> {
         let (_, field) = self.metadata.schema().fields().find(column)?;
         with_numbers(field)?;
-        let group = self.metadata.metadata().row_group(row_group);
-        let encodings = group.column(self.leaf(column)?).page_encoding_stats_mask()?;
-        if !encodings.is_only(Encoding::RLE_DICTIONARY) {
+        if !self.is_numbered(row_group, column) {
             return None;
         }
         let numbered = self.numbered.get_or_init(|| {
@@ -193,6 +193,48 @@ impl ParquetFile {
             guard(|| ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)).ok()
         });
         numbered.as_ref()
+    }
+
+    /// Whether all values of `column` in the row group lie there by number, as the footer tells.
+    fn is_numbered(&self, row_group: usize, column: &str) -> bool {
+        let group = self.metadata.metadata().row_group(row_group);
+        let leaf = self.leaf(column);
+        let encodings = leaf.and_then(|leaf| group.column(leaf).page_encoding_stats_mask());
+        encodings.is_some_and(|encodings| encodings.is_only(Encoding::RLE_DICTIONARY))
+    }
+
+    /// All rows of a process-context table. Texts come by number, where the whole file has them so: most contexts share theirs with
+    /// many others.
+    pub(super) fn contexts(self: &Arc<Self>) -> Result<Vec<RecordBatch>, Error> {
+        let by_number = |field: &FieldRef| {
+            let text = text_by_number(field)?;
+            let mut groups = 0..self.row_groups();
+            let all = groups
+                .all(|group| self.is_numbered(group, field.name()) || self.is_null(group, field.name()));
+            all.then_some(text)
+        };
+        let numbered = |schema: &SchemaRef| {
+            let fields = schema.fields().iter();
+            let fields = fields.map(|field| by_number(field).unwrap_or_else(|| Arc::clone(field)));
+            let fields: Vec<_> = fields.collect();
+            Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+        };
+        let options = ArrowReaderOptions::new().with_schema(numbered(self.metadata.schema()));
+        // Where the file cannot be read like this, it is read as it says.
+        let read = guard(|| ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options));
+        let (metadata, expected) = match &read {
+            Ok(metadata) => (metadata, numbered(context_schema())),
+            Err(_) => (&self.metadata, Arc::clone(context_schema())),
+        };
+        let columns = context_schema().fields().iter().map(|field| field.name().clone());
+        let columns: Arc<[String]> = columns.collect();
+        let mut tables = Vec::new();
+        for group in 0..self.row_groups() {
+            for batch in self.batches_of(metadata, group, Some(Arc::clone(&columns)), None, ROW_GROUP_ROWS)? {
+                tables.push(select(&self.path(), &batch?, &expected)?);
+            }
+        }
+        Ok(tables)
     }
 
     /// The columns that are `wanted`.
@@ -243,8 +285,8 @@ impl ParquetFile {
         let named = columns.iter().flat_map(|columns| columns.iter());
         let mut nulls: Vec<FieldRef> = named
             .filter(|column| self.is_null(row_group, column))
-            .filter_map(|column| self.metadata.schema().column_with_name(column))
-            .map(|(place, _)| Arc::clone(&self.metadata.schema().fields()[place]))
+            .filter_map(|column| metadata.schema().column_with_name(column))
+            .map(|(place, _)| Arc::clone(&metadata.schema().fields()[place]))
             .collect();
         let is_wanted = |field: &FieldRef| {
             columns
@@ -252,11 +294,13 @@ impl ParquetFile {
                 .is_none_or(|columns| columns.contains(field.name()))
         };
         // Something must be decoded: a footer alone may tell of any number of rows.
-        let mut fields = self.metadata.schema().fields().iter();
-        if !fields.any(|field| is_wanted(field) && !nulls.contains(field)) {
+        let is_made =
+            |nulls: &[FieldRef], field: &FieldRef| nulls.iter().any(|null| null.name() == field.name());
+        let mut fields = metadata.schema().fields().iter();
+        if !fields.any(|field| is_wanted(field) && !is_made(&nulls, field)) {
             nulls.clear();
         }
-        let projection = self.projection(|field| is_wanted(field) && !nulls.contains(field));
+        let projection = self.projection(|field| is_wanted(field) && !is_made(&nulls, field));
         let reader = guard(|| Self::reader(metadata, &file, row_group, projection, selection, batch_size))
             .map_err(|reason| self.broken(row_group, columns.as_deref(), reason))?;
         Ok(RowGroupBatches {
@@ -394,11 +438,18 @@ fn has_small_nulls(data_type: &DataType) -> bool {
     }
 }
 
+fn numbered(data_type: &DataType) -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(data_type.clone()))
+}
+
+/// The field with texts by number; `None` if it has others.
+fn text_by_number(field: &FieldRef) -> Option<FieldRef> {
+    let text = field.data_type() == &DataType::Utf8;
+    text.then(|| Arc::new(field.as_ref().clone().with_data_type(numbered(field.data_type()))))
+}
+
 /// The field with bytes, or texts in a list, by number; `None` if it has others.
 fn with_numbers(field: &FieldRef) -> Option<FieldRef> {
-    fn numbered(data_type: &DataType) -> DataType {
-        DataType::Dictionary(Box::new(DataType::Int32), Box::new(data_type.clone()))
-    }
     let data_type = match field.data_type() {
         DataType::Binary => numbered(&DataType::Binary),
         DataType::List(items) if *items.data_type() == DataType::Utf8 => {

@@ -2,6 +2,7 @@
 
 mod bloom;
 mod chunks;
+mod contexts;
 mod decode;
 mod detections;
 mod entries;
@@ -16,12 +17,12 @@ mod stores;
 mod task;
 mod verify;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use detectors_api::columns::layout;
@@ -39,11 +40,8 @@ use crate::manifest::{Manifest, Part, SeqRange, State, TimeRange};
 use crate::part::ROW_GROUP_ROWS;
 use crate::volume::{Form, Stretch, Temporary, Volume};
 use crate::{Error, Loss, Table, loss_schema, text};
+use contexts::ContextCache;
 use decode::{ParquetFile, ipc_batches, select};
-
-/// Process contexts that are kept in memory, of the segments that were read last: some 20 MiB. That is two segments of a busy
-/// machine, which is what is read at a time, or many small ones, of which more are.
-const CACHED_CONTEXTS: usize = 1 << 17;
 
 /// Reads a capture: complete, being recorded, or left behind by a recorder that died. Cheap to clone.
 ///
@@ -62,7 +60,7 @@ struct Inner {
     segments: Vec<Segment>,
     /// Segments that are not yet Parquet, by number.
     journal: BTreeMap<u32, JournalSegment>,
-    contexts: Mutex<VecDeque<(u32, Contexts)>>,
+    contexts: ContextCache,
 }
 
 /// A segment of a capture: a stretch of sequence numbers.
@@ -392,7 +390,7 @@ impl Inner {
             cut,
             segments,
             journal,
-            contexts: Mutex::default(),
+            contexts: ContextCache::default(),
         })
     }
 
@@ -406,44 +404,6 @@ impl Inner {
                 entry,
             }),
         }
-    }
-
-    fn contexts(&self, segment: u32) -> Result<Contexts, Error> {
-        if let Some(journal) = self.journal.get(&segment) {
-            return Ok(journal.contexts.clone());
-        }
-        // A panic while the lock was held left the cache as it was.
-        let mut cache = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, contexts)) = cache.iter().find(|(number, _)| *number == segment) {
-            return Ok(contexts.clone());
-        }
-        let part = self
-            .manifest
-            .parts
-            .iter()
-            .find(|part| part.table == Table::Process && part.segment == segment);
-        let Some(part) = part else {
-            return Ok(Contexts::default());
-        };
-        let path = self.volume.file_name(&part.path);
-        let columns: Arc<[String]> = context_schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let batches = self
-            .part(part, Some(&columns))?
-            .iter()
-            .map(|batch| select(&path, batch, context_schema()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let contexts = Contexts::try_new(batches).map_err(Error::rows(&path, None))?;
-        cache.push_back((segment, contexts.clone()));
-        let mut kept: usize = cache.iter().map(|(_, contexts)| contexts.len()).sum();
-        // Those that were asked for last stay, however many they are.
-        while kept > CACHED_CONTEXTS && cache.len() > 1 {
-            kept -= cache.pop_front().map_or(0, |(_, contexts)| contexts.len());
-        }
-        Ok(contexts)
     }
 
     /// All rows of a table that is not large.

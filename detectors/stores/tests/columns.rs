@@ -2,9 +2,12 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use detectors_api::event::{BatchBuilder, EventBatch, RecordedEvent};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use detectors_api::event::{BatchBuilder, Contexts, EventBatch, RecordedEvent};
 use detectors_api::json::{Line, read_line};
 use detectors_api::testkit::TestEvent;
 use detectors_stores::{Settings, Stores};
@@ -60,6 +63,52 @@ fn compare(events: impl Iterator<Item = RecordedEvent>) -> u64 {
     whole.keyframe_rows()
 }
 
+/// The batches with the texts of their contexts by number, as readers of captures give them.
+fn numbered(batches: &[EventBatch]) -> Vec<EventBatch> {
+    let by_number = |table: &RecordBatch| {
+        let number = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let schema = table.schema();
+        let columns = schema.fields().iter().zip(table.columns());
+        let columns = columns.map(|(field, column)| match field.data_type() {
+            DataType::Utf8 => (field.name(), cast(column, &number).expect("few texts"), true),
+            _ => (field.name(), Arc::clone(column), field.is_nullable()),
+        });
+        RecordBatch::try_from_iter_with_nullable(columns).expect("a table")
+    };
+    let contexts = Contexts::try_new(batches[0].contexts().batches().map(by_number)).expect("contexts");
+    let batches = batches.iter().map(|batch| {
+        let columns = batch.record_batch().clone();
+        EventBatch::try_new(batch.event_type(), columns, contexts.clone()).expect("a batch")
+    });
+    batches.collect()
+}
+
+/// Stores that are told so many events at a time, and drop what is over after each.
+fn folded_in_stretches(
+    batches: &[EventBatch],
+    events: u64,
+    retention_ns: u64,
+) -> Vec<(&'static str, RecordBatch)> {
+    let mut stores = Stores::with(Settings {
+        retention_ns: Some(retention_ns),
+        ..Settings::default()
+    });
+    let last = batches.iter().filter_map(|batch| batch.seqs().last()).max();
+    for end in (1..=last.copied().unwrap_or_default())
+        .step_by(events as usize)
+        .map(|first| first + events)
+    {
+        let parts = batches.iter().map(|batch| {
+            let place = |seq: u64| batch.seqs().partition_point(|found| *found < seq);
+            let first = place(end - events);
+            batch.slice(first, place(end) - first)
+        });
+        stores.advance(&parts.collect::<Vec<_>>(), end).expect("in order");
+        stores.compact(end);
+    }
+    stores.keyframes()
+}
+
 fn recording(name: &str) -> Vec<RecordedEvent> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/data/tracee/legacy")
@@ -81,6 +130,40 @@ fn recording(name: &str) -> Vec<RecordedEvent> {
 #[test]
 fn generated_events() {
     assert!(compare(Generator::new(3).take(30_000)) > 100);
+}
+
+#[test]
+fn texts_of_contexts_may_come_by_number() {
+    let mut builder = BatchBuilder::default();
+    for (seq, event) in (1..).zip(Generator::new(5).take(60_000)) {
+        builder.push(seq, &event);
+    }
+    let plain = builder.finish().batches;
+    let numbered = numbered(&plain);
+    // Processes are forgotten, and texts numbered anew, many times.
+    let frames = |batches: &[EventBatch]| folded_in_stretches(batches, 1000, SECOND / 100);
+    assert_eq!(frames(&plain), frames(&numbered));
+    // What is asked of an event is the same, too.
+    for (plain, numbered) in plain.iter().zip(&numbered) {
+        for row in (0..plain.len()).step_by(97) {
+            let (plain, numbered) = (plain.event(row), numbered.event(row));
+            assert_eq!(plain.to_recorded(), numbered.to_recorded());
+            assert_eq!(
+                plain.process().executable_path(),
+                numbered.process().executable_path()
+            );
+        }
+    }
+    let tables = numbered[0].contexts().tables();
+    let tables: Vec<_> = tables.map(|table| table.expect("texts")).collect();
+    assert!(tables.iter().eq(plain[0].contexts().batches()));
+    let mixed = Contexts::try_new(
+        [plain[0].contexts(), numbered[0].contexts()]
+            .into_iter()
+            .flat_map(|contexts| contexts.batches().cloned()),
+    );
+    let error = mixed.expect_err("a column has one type").to_string();
+    assert!(error.contains("`exe` of event type (process table)"), "{error}");
 }
 
 #[test]

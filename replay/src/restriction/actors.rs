@@ -1,7 +1,7 @@
 //! Who was there in a capture: whom its events name, and whom the recorder knew of besides.
 
-use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, StringArray};
-use arrow::datatypes::{ArrowPrimitiveType, TimestampNanosecondType, UInt32Type};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
+use arrow::datatypes::{ArrowPrimitiveType, Int32Type, TimestampNanosecondType, UInt32Type};
 use capture::CaptureReader;
 use detectors_api::event::{Contexts, timestamp_ns};
 use detectors_api::proto::Workload;
@@ -109,7 +109,7 @@ impl<'a> Actor<'a> {
 }
 
 type Numbers<'a> = Option<&'a PrimitiveArray<UInt32Type>>;
-type Texts<'a> = Option<&'a StringArray>;
+type Texts<'a> = Option<&'a ArrayRef>;
 
 /// The columns of a stretch of the process-context table.
 struct Columns<'a> {
@@ -131,7 +131,6 @@ impl<'a> Columns<'a> {
     fn new(batch: &'a RecordBatch) -> Self {
         let column = |name| batch.column_by_name(name);
         let numbers = |name| column(name).and_then(|column| column.as_primitive_opt());
-        let texts = |name| column(name).and_then(|column| column.as_string_opt());
         Self {
             batch,
             ctx: numbers("ctx"),
@@ -139,12 +138,12 @@ impl<'a> Columns<'a> {
             host_pid: numbers("host_pid"),
             pid: numbers("pid"),
             host_tid: numbers("host_tid"),
-            comm: texts("comm"),
+            comm: column("comm"),
             start: column("start_time").and_then(|column| column.as_primitive_opt()),
             parent_entity_id: numbers("parent_id"),
             parent_host_pid: numbers("parent_host_pid"),
-            container_id: texts("container_id"),
-            container_name: texts("container_name"),
+            container_id: column("container_id"),
+            container_name: column("container_name"),
         }
     }
 
@@ -179,8 +178,14 @@ fn number<T: ArrowPrimitiveType>(column: Option<&PrimitiveArray<T>>, row: usize)
 }
 
 fn text<'a>(column: Texts<'a>, row: usize) -> &'a str {
-    match column {
-        Some(column) if column.is_valid(row) => column.value(row),
-        _ => "",
-    }
+    let text = || {
+        let column = column.filter(|column| column.is_valid(row))?;
+        let Some(numbered) = column.as_dictionary_opt::<Int32Type>() else {
+            return column.as_string_opt::<i32>().map(|column| column.value(row));
+        };
+        let texts = numbered.values().as_string_opt::<i32>()?;
+        let number = numbered.key(row).filter(|number| *number < texts.len())?;
+        Some(texts.value(number))
+    };
+    text().unwrap_or_default()
 }

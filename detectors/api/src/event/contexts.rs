@@ -14,13 +14,14 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, BooleanBuilder, ListBuilder, RecordBatch,
     StringBuilder, TimestampNanosecondBuilder, UInt32Array, UInt32Builder, UInt64Builder,
 };
-use arrow::compute::concat_batches;
+use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, Schema, SchemaRef, TimestampNanosecondType, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 use prost::Message;
 
+use super::value::text;
 use super::{BatchError, KernelContext, timestamp_from_ns, timestamp_ns};
 use crate::columns::timestamp_type;
 use crate::proto;
@@ -454,13 +455,8 @@ impl Columns {
                 event: "(process table)".to_owned(),
                 column: expected.name().clone(),
             })?;
-            if found.data_type() != expected.data_type() {
-                return Err(BatchError::ColumnType {
-                    event: "(process table)".to_owned(),
-                    column: expected.name().clone(),
-                    expected: expected.data_type().clone(),
-                    found: found.data_type().clone(),
-                });
+            if found.data_type() != expected.data_type() && !is_numbered_text(expected, found) {
+                return Err(wrong_type(expected, found));
             }
         }
         if batch.num_rows() == 0 {
@@ -511,8 +507,7 @@ impl Columns {
     }
 
     fn text(&self, column: usize, row: usize) -> Option<&str> {
-        let array = self.batch.column(column).as_string::<i32>();
-        array.is_valid(row).then(|| array.value(row))
+        text(self.batch.column(column), row)
     }
 
     fn bool(&self, column: usize, row: usize) -> Option<bool> {
@@ -635,7 +630,7 @@ pub struct Contexts {
 }
 
 impl Contexts {
-    /// Contexts from a process-context table.
+    /// Contexts from a process-context table. Texts may be dictionary-encoded.
     ///
     /// # Errors
     /// If a column is missing or of the wrong type, or the row numbers have a gap, or an `_extra` is malformed.
@@ -653,6 +648,15 @@ impl Contexts {
         let Some(added) = Columns::try_new(batch)? else {
             return Ok(self.clone());
         };
+        if let Some(first) = self.stretches.first() {
+            let expected = first.batch.schema_ref().fields();
+            let mut pairs = expected.iter().zip(added.batch.schema_ref().fields());
+            if let Some((expected, found)) =
+                pairs.find(|(expected, found)| expected.data_type() != found.data_type())
+            {
+                return Err(wrong_type(expected, found));
+            }
+        }
         let mut stretches = (*self.stretches).clone();
         if stretches
             .last()
@@ -705,9 +709,22 @@ impl Contexts {
         self.stretches.is_empty()
     }
 
-    /// The table, in stretches; see [`context_schema`].
+    /// The table, in stretches; see [`context_schema`]. Texts may be dictionary-encoded, with numbers of type `Int32`; a column is
+    /// of one type in all stretches.
     pub fn batches(&self) -> impl Iterator<Item = &RecordBatch> {
         self.stretches.iter().map(|stretch| &stretch.batch)
+    }
+
+    /// Copies of the same with all texts as they are.
+    ///
+    /// # Errors
+    /// If there are more than 2 GiB of them in a stretch.
+    pub fn tables(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        self.batches().map(|batch| {
+            let columns = batch.columns().iter().zip(context_schema().fields());
+            let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+            RecordBatch::try_new(Arc::clone(context_schema()), columns.collect::<Result<_, _>>()?)
+        })
     }
 
     /// The context numbered `ctx`.
@@ -731,8 +748,29 @@ impl Contexts {
     }
 }
 
+fn wrong_type(expected: &Field, found: &Field) -> BatchError {
+    BatchError::ColumnType {
+        event: "(process table)".to_owned(),
+        column: expected.name().clone(),
+        expected: expected.data_type().clone(),
+        found: found.data_type().clone(),
+    }
+}
+
+/// Whether `found` has the texts of `expected` by number.
+fn is_numbered_text(expected: &Field, found: &Field) -> bool {
+    match found.data_type() {
+        DataType::Dictionary(numbers, texts) => {
+            **numbers == DataType::Int32
+                && **texts == DataType::Utf8
+                && *expected.data_type() == DataType::Utf8
+        }
+        _ => false,
+    }
+}
+
 fn merge(before: &Columns, last: &Columns) -> Result<Columns, ArrowError> {
-    let batch = concat_batches(context_schema(), [&before.batch, &last.batch])?;
+    let batch = concat_batches(before.batch.schema_ref(), [&before.batch, &last.batch])?;
     let extra = before
         .extra
         .iter()

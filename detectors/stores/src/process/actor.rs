@@ -2,8 +2,10 @@
 //!
 //! Events refer to it by number, to rows of a table. Its columns are found once, and not for every event.
 
-use arrow::array::{Array, AsArray, BinaryArray, PrimitiveArray, RecordBatch, StringArray, UInt32Array};
-use arrow::datatypes::TimestampNanosecondType;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Int32Array, PrimitiveArray, RecordBatch, StringArray, UInt32Array,
+};
+use arrow::datatypes::{Int32Type, TimestampNanosecondType};
 use detectors_api::event::{Contexts, Event};
 
 use super::facts::Known;
@@ -76,7 +78,8 @@ impl Actor {
     }
 }
 
-/// The contexts that were met last, in the columns that are read of them.
+/// The contexts that were met last, in the columns that are read of them. They have numbers of texts: when texts are numbered anew,
+/// there must be new [`Actors`].
 #[derive(Debug, Default)]
 pub(super) struct Actors {
     /// As long as these are held, no others can be taken for them.
@@ -101,8 +104,53 @@ impl Actors {
             self.stretches = contexts.batches().filter_map(Stretch::of).collect();
         }
         let after = self.stretches.partition_point(|stretch| stretch.first <= number);
-        let stretch = &self.stretches[after.checked_sub(1)?];
+        let stretch = &mut self.stretches[after.checked_sub(1)?];
         stretch.actor((number - stretch.first) as usize, texts)
+    }
+}
+
+/// A column of texts.
+#[derive(Debug)]
+enum Column {
+    Plain(StringArray),
+    Numbered {
+        column: Int32Array,
+        texts: StringArray,
+        /// What these texts are for the store, as far as they were met.
+        known: Vec<Option<Text>>,
+    },
+}
+
+impl Column {
+    fn of(column: &ArrayRef) -> Option<Self> {
+        let Some(numbered) = column.as_dictionary_opt::<Int32Type>() else {
+            return column.as_string_opt().cloned().map(Self::Plain);
+        };
+        let texts = numbered.values().as_string_opt()?.clone();
+        Some(Self::Numbered {
+            column: numbered.keys().clone(),
+            known: vec![None; texts.len()],
+            texts,
+        })
+    }
+
+    /// The text in a row; the empty one, if there is none.
+    fn text(&mut self, row: usize, all: &mut Texts) -> Text {
+        match self {
+            Self::Plain(column) if column.is_valid(row) => all.number(column.value(row)),
+            Self::Numbered { column, texts, known } if column.is_valid(row) => {
+                let Ok(number) = usize::try_from(column.value(row)) else {
+                    return Text::default();
+                };
+                match known.get_mut(number) {
+                    Some(known) if texts.is_valid(number) => {
+                        *known.get_or_insert_with(|| all.number(texts.value(number)))
+                    }
+                    _ => Text::default(),
+                }
+            }
+            _ => Text::default(),
+        }
     }
 }
 
@@ -112,7 +160,7 @@ struct Stretch {
     /// Number of the first.
     first: u32,
     numbers: [UInt32Array; NUMBERS.len()],
-    texts: [StringArray; TEXTS.len()],
+    texts: [Column; TEXTS.len()],
     starts: PrimitiveArray<TimestampNanosecondType>,
     /// Holds what does not fit into the other columns.
     extra: BinaryArray,
@@ -139,7 +187,7 @@ impl Stretch {
     fn of(table: &RecordBatch) -> Option<Self> {
         let column = |name| table.column_by_name(name);
         let numbers = NUMBERS.map(|name| column(name)?.as_primitive_opt().cloned());
-        let texts = TEXTS.map(|name| column(name)?.as_string_opt().cloned());
+        let texts = TEXTS.map(|name| Column::of(column(name)?));
         let first: &UInt32Array = column("ctx")?.as_primitive_opt()?;
         Some(Self {
             first: *first.values().first()?,
@@ -151,7 +199,7 @@ impl Stretch {
     }
 
     /// What a row tells; `None` if that does not fit into the columns.
-    fn actor(&self, row: usize, texts: &mut Texts) -> Option<Actor> {
+    fn actor(&mut self, row: usize, texts: &mut Texts) -> Option<Actor> {
         if row >= self.extra.len() || self.extra.is_valid(row) {
             return None;
         }
@@ -170,10 +218,7 @@ impl Stretch {
             .numbers
             .each_ref()
             .map(|column| column.is_valid(row).then(|| column.value(row)));
-        let [exe, comm, container] = self.texts.each_ref().map(|column| match column.is_valid(row) {
-            true => texts.number(column.value(row)),
-            false => Text::default(),
-        });
+        let [exe, comm, container] = self.texts.each_mut().map(|column| column.text(row, texts));
         let start_ns = self.starts.is_valid(row).then(|| self.starts.value(row));
         Some(Actor {
             id: id.unwrap_or_default(),

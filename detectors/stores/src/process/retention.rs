@@ -1,6 +1,7 @@
 //! What is forgotten, and when history is dropped.
 
 use super::ProcessStore;
+use super::actor::Actors;
 use super::facts::{Index, Now};
 use super::moving::Moves;
 use super::thread::NEVER;
@@ -132,6 +133,8 @@ impl ProcessStore {
             thread.forgotten > seq && processes.get(thread.process).is_some()
         });
         self.table.move_together(&processes, &threads, &mut self.threads);
+        // Texts have new numbers.
+        self.actors = Actors::default();
         self.threads.move_together(seq, &processes, &threads);
         self.by_id.compact(seq, |index| processes.get(index));
         self.by_pid.compact(seq, |index| processes.get(index));

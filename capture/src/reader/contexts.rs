@@ -1,0 +1,46 @@
+//! The process contexts of segments, and which of them are in memory.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use detectors_api::event::Contexts;
+
+use super::Inner;
+use super::decode::ParquetFile;
+use crate::{Error, Table};
+
+/// Process contexts that are kept in memory, of the segments that were read last: some 10 MiB. That is two segments of a busy
+/// machine, which is what is read at a time, or many small ones, of which more are.
+const KEPT: usize = 1 << 17;
+
+/// The contexts that were read last, with the numbers of their segments.
+#[derive(Debug, Default)]
+pub(super) struct ContextCache(Mutex<VecDeque<(u32, Contexts)>>);
+
+impl Inner {
+    /// The process contexts of a segment; none, if it has none.
+    pub(super) fn contexts(&self, segment: u32) -> Result<Contexts, Error> {
+        if let Some(journal) = self.journal.get(&segment) {
+            return Ok(journal.contexts.clone());
+        }
+        // A panic while the lock was held left the cache as it was.
+        let mut cache = self.contexts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, contexts)) = cache.iter().find(|(number, _)| *number == segment) {
+            return Ok(contexts.clone());
+        }
+        let mut parts = self.manifest.parts.iter();
+        let Some(part) = parts.find(|part| part.table == Table::Process && part.segment == segment) else {
+            return Ok(Contexts::default());
+        };
+        let batches = ParquetFile::open(&self.volume, part, false)?.contexts()?;
+        let path = self.volume.file_name(&part.path);
+        let contexts = Contexts::try_new(batches).map_err(Error::rows(&path, None))?;
+        cache.push_back((segment, contexts.clone()));
+        let mut kept: usize = cache.iter().map(|(_, contexts)| contexts.len()).sum();
+        // Those that were asked for last stay, however many they are.
+        while kept > KEPT && cache.len() > 1 {
+            kept -= cache.pop_front().map_or(0, |(_, contexts)| contexts.len());
+        }
+        Ok(contexts)
+    }
+}
