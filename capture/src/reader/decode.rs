@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 
-use arrow::array::{RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
@@ -19,9 +19,11 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::bloom::BloomCache;
 use super::chunks::Chunks;
+use super::sparse;
 use crate::part::ROW_GROUP_ROWS;
 use crate::volume::Volume;
 use crate::{Error, Part, Stretch};
@@ -255,6 +257,30 @@ impl ParquetFile {
         let metadata = self.numbered(row_group, column).unwrap_or(&self.metadata);
         let only = Some([column.to_owned()].into());
         self.batches_of(metadata, row_group, only, Some(rows), batch_size)
+    }
+
+    /// These rows of one column of a row group, in order; `None` if they are better read as others are.
+    pub(super) fn few_rows(
+        &self,
+        row_group: usize,
+        column: &str,
+        rows: &[u32],
+    ) -> Result<Option<ArrayRef>, Error> {
+        let field = self.metadata.schema().field_with_name(column);
+        let (Ok(field), Some(leaf)) = (field, self.leaf(column)) else {
+            return Ok(None);
+        };
+        let group = self.metadata.metadata().row_group(row_group);
+        let chunk = group.column(leaf);
+        let (start, bytes) = chunk.byte_range();
+        let file = self.handle()?;
+        let read = guard(|| {
+            let chunks = Chunks::read(&*file, Some(start..start.saturating_add(bytes)))?;
+            let pages = SerializedPageReader::new(Arc::new(chunks), chunk, self.rows(row_group), None)?;
+            Ok::<_, ParquetError>(sparse::take(pages, chunk.column_descr(), field.data_type(), rows))
+        });
+        // What is wrong with it, the general reader tells.
+        Ok(read.unwrap_or_default())
     }
 
     /// The batches of one row group, or of some rows of it. Of the columns that are named, those that are null are made, not

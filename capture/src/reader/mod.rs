@@ -12,6 +12,7 @@ mod merge;
 mod pack;
 mod range;
 mod scan;
+mod sparse;
 mod statistics;
 mod stores;
 mod task;

@@ -22,6 +22,9 @@ use crate::{Error, Part};
 /// a row).
 const DENSE: usize = 128;
 
+/// Wanted rows are taken out of pages one by one, if at most one in this many is wanted.
+const SPARSE: usize = 4;
+
 /// What all tasks of a scan have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -166,6 +169,13 @@ impl ColumnSource for RowGroup {
         }
         let wanted: Vec<_> = rows.runs().collect();
         let span = wanted[0].start..wanted[wanted.len() - 1].end;
+        if rows.len() * SPARSE <= span.len() {
+            let rows: Vec<_> = wanted.iter().cloned().flatten().collect();
+            let taken = self.file.few_rows(self.row_group, column, &rows);
+            if let Some(column) = taken.map_err(|error| error.explain())? {
+                return Ok(Some(column));
+            }
+        }
         if wanted.len() > 1 && rows.len() * DENSE >= span.len() {
             let column = self.decode(column, std::slice::from_ref(&span))?;
             let places = wanted.into_iter().flatten().map(|row| row - span.start);
