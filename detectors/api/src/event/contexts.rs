@@ -21,7 +21,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use prost::Message;
 
-use super::value::text;
+use super::value::{TextList, text};
 use super::{BatchError, KernelContext, timestamp_from_ns, timestamp_ns};
 use crate::columns::timestamp_type;
 use crate::proto;
@@ -569,15 +569,12 @@ impl<'a> ContextRow<'a> {
     }
 
     pub(super) fn policies(self) -> Option<proto::Policies> {
-        let array = self.columns.batch.column(23).as_list::<i32>();
-        array.is_valid(self.row).then(|| {
-            let names = array.value(self.row);
-            let matched = names
-                .as_string::<i32>()
-                .iter()
-                .map(|name| name.unwrap_or_default().to_owned())
-                .collect();
-            proto::Policies { matched }
+        let column = self.columns.batch.column(23);
+        let names = column
+            .is_valid(self.row)
+            .then(|| TextList::of_row(column, self.row))??;
+        Some(proto::Policies {
+            matched: names.iter().map(str::to_owned).collect(),
         })
     }
 

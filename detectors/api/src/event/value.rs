@@ -1,8 +1,9 @@
 //! Values of event fields, borrowed from where they lie.
 
 use std::fmt;
+use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, DictionaryArray, PrimitiveArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int32Array, PrimitiveArray, StringArray};
 use arrow::datatypes::{Int32Type, UInt64Type};
 
 use crate::proto;
@@ -87,36 +88,49 @@ pub(crate) fn sockaddr_message(addr: SockAddrRef<'_>) -> proto::SockAddr {
 
 /// A list of texts, borrowed. How they lie in memory makes no difference, not even to how they are shown.
 #[derive(Clone)]
-pub enum TextList<'a> {
-    /// From an Arrow list.
-    Array(StringArray),
-    /// From an Arrow list of numbers, and what they stand for.
-    Numbered(DictionaryArray<Int32Type>),
-    /// From a message.
+pub struct TextList<'a>(Texts<'a>);
+
+#[derive(Clone)]
+enum Texts<'a> {
+    /// Some of a column.
+    Plain(&'a StringArray, Range<usize>),
+    /// Some of a column of numbers, and what they stand for.
+    Numbered(&'a Int32Array, &'a StringArray, Range<usize>),
+    /// In a message.
     Slice(&'a [String]),
 }
 
-impl TextList<'_> {
+impl<'a> From<&'a [String]> for TextList<'a> {
+    fn from(texts: &'a [String]) -> Self {
+        Self(Texts::Slice(texts))
+    }
+}
+
+impl<'a> TextList<'a> {
+    /// The list in row `row` of a column of lists, whether plain or dictionary-encoded.
+    pub(super) fn of_row(column: &'a ArrayRef, row: usize) -> Option<Self> {
+        let column = column.as_list_opt::<i32>()?;
+        let ends = column.value_offsets();
+        let at = usize::try_from(ends[row]).ok()?..usize::try_from(ends[row + 1]).ok()?;
+        let items = column.values();
+        Some(Self(match items.as_dictionary_opt::<Int32Type>() {
+            Some(numbered) => Texts::Numbered(numbered.keys(), numbered.values().as_string_opt()?, at),
+            None => Texts::Plain(items.as_string_opt()?, at),
+        }))
+    }
+
     /// The elements in order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let (array, numbered, slice) = match self {
-            Self::Array(array) => (Some(array), None, &[][..]),
-            Self::Numbered(array) => (None, array.downcast_dict::<StringArray>(), &[][..]),
-            Self::Slice(slice) => (None, None, *slice),
-        };
-        let array = array.into_iter().flat_map(|array| array.iter());
-        let numbered = numbered.into_iter().flat_map(IntoIterator::into_iter);
-        let array = array.chain(numbered).map(Option::unwrap_or_default);
-        array.chain(slice.iter().map(String::as_str))
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let Self(texts) = self.clone();
+        (0..self.len()).map(move |place| texts.get(place).unwrap_or_default())
     }
 
     /// Number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self {
-            Self::Array(array) => array.len(),
-            Self::Numbered(array) => array.len(),
-            Self::Slice(slice) => slice.len(),
+        match &self.0 {
+            Texts::Plain(_, at) | Texts::Numbered(.., at) => at.len(),
+            Texts::Slice(slice) => slice.len(),
         }
     }
 
@@ -124,6 +138,25 @@ impl TextList<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl<'a> Texts<'a> {
+    /// The text at a place in the list; `None` if it is null.
+    fn get(&self, place: usize) -> Option<&'a str> {
+        let text = |texts: &'a StringArray, row| texts.is_valid(row).then(|| texts.value(row));
+        match self {
+            Self::Plain(texts, at) => text(texts, at.start + place),
+            Self::Numbered(numbers, texts, at) => {
+                let row = at.start + place;
+                let number = numbers.is_valid(row).then(|| numbers.value(row))?;
+                let number = usize::try_from(number)
+                    .ok()
+                    .filter(|number| *number < texts.len())?;
+                text(texts, number)
+            }
+            Self::Slice(slice) => Some(&slice[place]),
+        }
     }
 }
 
@@ -145,7 +178,7 @@ impl<'a> Value<'a> {
             Owned::Str(value) => Self::Str(value),
             Owned::Bytes(value) => Self::Bytes(value),
             Owned::Bool(value) => Self::Bool(*value),
-            Owned::StrArray(value) => Self::StrArray(TextList::Slice(&value.value)),
+            Owned::StrArray(value) => Self::StrArray(value.value.as_slice().into()),
             Owned::Int32Array(value) => Self::Int32Array(value.value.clone()),
             Owned::UInt64Array(value) => Self::UInt64Array(value.value.clone()),
             Owned::Sockaddr(value) => Self::SockAddr(value.into()),
@@ -266,14 +299,6 @@ pub(super) fn bytes(array: &ArrayRef, row: usize) -> Option<&[u8]> {
         return (key < values.len() && values.is_valid(key)).then(|| values.value(key));
     }
     array.as_binary_opt::<i32>().map(|array| array.value(row))
-}
-
-/// A list of texts, whether plain or dictionary-encoded.
-pub(super) fn text_list(array: &ArrayRef) -> Option<TextList<'static>> {
-    match array.as_dictionary_opt() {
-        Some(dictionary) => Some(TextList::Numbered(dictionary.clone())),
-        None => array.as_string_opt().cloned().map(TextList::Array),
-    }
 }
 
 pub(crate) fn int32_list(array: ArrayRef) -> Vec<i32> {

@@ -11,7 +11,7 @@ use prost::Message;
 use super::batch::slot;
 use super::contexts::ContextRow;
 use super::parts::{ContainerView, K8sView, ParentView, Part, ProcessView, ThreadView};
-use super::value::{bytes, int32_list, text, text_list, u64_list};
+use super::value::{TextList, bytes, int32_list, text, u64_list};
 use super::{
     EventBatch, Extra, FromValue, KernelContext, RecordedEvent, SockAddrRef, Value, timestamp_from_ns,
     timestamp_ns,
@@ -503,7 +503,7 @@ impl<'a> Event<'a> {
             FieldType::Bool => Value::Bool(column.as_boolean().value(row)),
             FieldType::String => Value::Str(text(column, row)?),
             FieldType::Bytes => Value::Bytes(bytes(column, row)?),
-            FieldType::StringArray => Value::StrArray(text_list(&column.as_list::<i32>().value(row))?),
+            FieldType::StringArray => Value::StrArray(TextList::of_row(column, row)?),
             FieldType::Int32Array => Value::Int32Array(int32_list(column.as_list::<i32>().value(row))),
             FieldType::UInt64Array => Value::UInt64Array(u64_list(column.as_list::<i32>().value(row))),
             FieldType::SockAddr => Value::SockAddr(SockAddrRef {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use detectors_api::detector::Context;
-use detectors_api::event::{Event, TextList, Value as Field};
+use detectors_api::event::{Event, Value as Field};
 use detectors_api::proto;
 use detectors_api::stores::Stores;
 use jiff::Timestamp;
@@ -109,15 +109,9 @@ impl<'a> Scope<'a> {
             Field::Bytes(value) => Val::Bytes(Blob::Borrowed(value)),
             Field::Bool(value) => Val::Bool(value),
             Field::Timespec(value) => Val::Double(value),
-            Field::StrArray(TextList::Slice(texts)) => {
-                eval.charge(texts.len())?;
-                Val::list(texts.iter().map(|text| Val::text(text)))
-            }
             Field::StrArray(texts) => {
-                for text in texts.iter() {
-                    eval.charge_built(text.len())?;
-                }
-                Val::list(texts.iter().map(Val::built))
+                eval.charge(texts.len())?;
+                Val::list(texts.iter().map(Val::text))
             }
             Field::Int32Array(numbers) => {
                 eval.charge(numbers.len())?;
