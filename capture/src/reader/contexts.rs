@@ -11,7 +11,7 @@ use crate::{Error, Table};
 
 /// Process contexts that are kept in memory, of the segments that were read last: some 10 MiB. That is two segments of a busy
 /// machine, which is what is read at a time, or many small ones, of which more are.
-const KEPT: usize = 1 << 17;
+const KEPT: u64 = 1 << 17;
 
 /// The contexts that were read last, with the numbers of their segments.
 #[derive(Debug, Default)]
@@ -32,15 +32,18 @@ impl Inner {
         let Some(part) = parts.find(|part| part.table == Table::Process && part.segment == segment) else {
             return Ok(Contexts::default());
         };
+        // Others go before these come, so that there are never more in memory.
+        let mut kept: u64 = cache.iter().map(|(_, contexts)| contexts.len() as u64).sum();
+        while kept.saturating_add(part.rows) > KEPT
+            && let Some((_, first)) = cache.pop_front()
+        {
+            kept -= first.len() as u64;
+        }
         let batches = ParquetFile::open(&self.volume, part, false)?.contexts()?;
         let path = self.volume.file_name(&part.path);
         let contexts = Contexts::try_new(batches).map_err(Error::rows(&path, None))?;
+        // They stay, however many they are.
         cache.push_back((segment, contexts.clone()));
-        let mut kept: usize = cache.iter().map(|(_, contexts)| contexts.len()).sum();
-        // Those that were asked for last stay, however many they are.
-        while kept > KEPT && cache.len() > 1 {
-            kept -= cache.pop_front().map_or(0, |(_, contexts)| contexts.len());
-        }
         Ok(contexts)
     }
 }
