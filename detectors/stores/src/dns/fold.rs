@@ -116,7 +116,8 @@ impl DnsStore {
         }
     }
 
-    /// Drops what is forgotten as of event `seq`, once it is more than what is left.
+    /// Drops what is forgotten as of event `seq`, once it is a fifth of what is left: what that costs is small against what was
+    /// taken in since, and a long recording takes little more memory than a short one.
     fn clear(&mut self, seq: u64) {
         let horizon = self.horizon(seq);
         if self.cleared.unwrap_or(i64::MIN) == horizon {
@@ -130,9 +131,8 @@ impl DnsStore {
             all += 1;
             over += usize::from(forgotten);
         }
-        if over * 2 > all {
-            let (kept, moved) = std::mem::take(&mut self.graph).without(horizon);
-            self.graph = kept;
+        if over * 6 > all {
+            let moved = self.graph.drop_before(horizon);
             let links = std::mem::take(&mut self.changed_links).into_iter();
             self.changed_links = links.filter_map(|link| moved.link(link)).collect();
             let nodes = std::mem::take(&mut self.changed_nodes).into_iter();

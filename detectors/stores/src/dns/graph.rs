@@ -1,10 +1,13 @@
 //! Names and addresses, the links between them, and when they were seen.
 
 use std::borrow::Cow;
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use super::link::{Link, Sighting};
 use super::name::{Subject, reverse_name, trim};
@@ -163,6 +166,9 @@ impl Links {
     }
 }
 
+/// What a link leads from, its type, and what it leads to.
+pub(super) type Ends = (NodeId, RecordType, NodeId);
+
 /// All nodes and links.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
@@ -170,7 +176,9 @@ pub(super) struct Graph {
     links: Vec<Link>,
     names: HashMap<Arc<str>, NodeId>,
     addresses: HashMap<IpAddr, NodeId>,
-    by_ends: HashMap<(NodeId, RecordType, NodeId), LinkId>,
+    /// The latest link of a type between two nodes: these lie in the link itself.
+    by_ends: HashTable<LinkId>,
+    hasher: RandomState,
     types: Vec<Box<str>>,
     by_type: HashMap<Box<str>, TypeId>,
 }
@@ -265,11 +273,11 @@ impl Graph {
     /// Notes a record. What ended before `floor` has been forgotten. `None` if it was seen just like this before.
     pub(super) fn see(
         &mut self,
-        (from, record_type, to): (NodeId, RecordType, NodeId),
+        (from, record_type, to): Ends,
         floor: i64,
         sighting: Sighting,
     ) -> Option<LinkId> {
-        let known = self.by_ends.get(&(from, record_type, to)).copied();
+        let known = self.between((from, record_type, to));
         // One that was forgotten comes back as a new one, with a new place in the order.
         if let Some(id) = known.filter(|id| self.link(*id).until() >= floor) {
             let link = &mut self.links[id.position()];
@@ -281,11 +289,37 @@ impl Graph {
             return Some(id);
         }
         let id = LinkId::at(self.links.len());
-        self.by_ends.insert((from, record_type, to), id);
-        self.nodes[from.position()].out.push(id);
-        self.nodes[to.position()].back.push(id);
         self.links.push(Link::new((from, record_type, to), sighting));
+        self.tie(id);
         Some(id)
+    }
+
+    /// The latest link with these ends.
+    fn between(&self, ends: Ends) -> Option<LinkId> {
+        let is_meant = |id: &LinkId| self.link(*id).ends() == ends;
+        let found = self.by_ends.find(self.hasher.hash_one(ends), is_meant);
+        found.copied()
+    }
+
+    /// Notes a link with its ends; it is the latest with these.
+    fn tie(&mut self, id: LinkId) {
+        let Self {
+            nodes,
+            links,
+            by_ends,
+            hasher,
+            ..
+        } = self;
+        let ends_of = |id: &LinkId| links[id.position()].ends();
+        let ends = ends_of(&id);
+        let (from, _, to) = ends;
+        nodes[from.position()].out.push(id);
+        nodes[to.position()].back.push(id);
+        let hash = hasher.hash_one(ends);
+        match by_ends.find_mut(hash, |known| ends_of(known) == ends) {
+            Some(known) => *known = id,
+            None => _ = by_ends.insert_unique(hash, id, |id| hasher.hash_one(ends_of(id))),
+        }
     }
 
     /// The number of a type of question.
@@ -316,62 +350,58 @@ impl Graph {
         asked.last().is_some_and(|(since, _)| *since >= seq)
     }
 
-    /// The graph without what ended before `floor`, and where its nodes and links are now.
-    pub(super) fn without(self, floor: i64) -> (Self, Moved) {
-        let mut kept = Self {
-            types: self.types,
-            by_type: self.by_type,
-            ..Self::default()
-        };
+    /// Drops what ended before `floor`, and tells where the rest is now. That happens where it lies, for it may be most of the memory.
+    pub(super) fn drop_before(&mut self, floor: i64) -> Moved {
         let mut moved = Moved {
-            nodes: HashMap::new(),
-            links: HashMap::new(),
+            nodes: new_places(self.nodes.iter().map(|node| node.until >= floor), NodeId::at),
+            links: Vec::new(),
         };
-        for (position, node) in self.nodes.into_iter().enumerate() {
-            if node.until < floor {
-                continue;
-            }
-            let id = NodeId::at(kept.nodes.len());
-            moved.nodes.insert(NodeId::at(position), id);
-            match (&node.key, node.address()) {
-                (Key::Name(name), _) => _ = kept.names.insert(Arc::clone(&name.lower), id),
-                (Key::Address(_), address) => kept.addresses.extend(address.map(|address| (address, id))),
-            }
-            kept.nodes.push(Node {
-                out: Links::None,
-                back: Links::None,
-                ..node
-            });
+        self.nodes.retain(|node| node.until >= floor);
+        for node in &mut self.nodes {
+            (node.out, node.back) = (Links::None, Links::None);
         }
-        for (position, link) in self.links.into_iter().enumerate() {
-            // Both ends and the questions are known for as long as the link holds.
-            let Some(link) = link.moved(floor, |node| moved.node(node)) else {
-                continue;
-            };
-            let id = LinkId::at(kept.links.len());
-            moved.links.insert(LinkId::at(position), id);
-            kept.by_ends.insert((link.from, link.record_type, link.to), id);
-            kept.nodes[link.from.position()].out.push(id);
-            kept.nodes[link.to.position()].back.push(id);
-            kept.links.push(link);
+        let still = |id: &mut NodeId| {
+            let now = moved.node(*id);
+            now.map(|now| *id = now).is_some()
+        };
+        self.names.retain(|_, id| still(id));
+        self.addresses.retain(|_, id| still(id));
+        // Both ends and the questions are known for as long as a link holds.
+        let mut kept = Vec::with_capacity(self.links.len());
+        self.links.retain_mut(|link| {
+            let still = link.moved(floor, |node| moved.node(node));
+            kept.push(still.is_some());
+            still.map(|still| *link = still).is_some()
+        });
+        moved.links = new_places(kept.into_iter(), LinkId::at);
+        self.by_ends.clear();
+        for position in 0..self.links.len() {
+            self.tie(LinkId::at(position));
         }
-        (kept, moved)
+        moved
     }
+}
+
+/// The new places of those that are kept, by their old ones.
+fn new_places<T>(kept: impl Iterator<Item = bool>, at: impl Fn(usize) -> T) -> Vec<Option<T>> {
+    let mut next = 0..;
+    kept.map(|kept| kept.then(|| next.next()).flatten().map(&at))
+        .collect()
 }
 
 /// Where nodes and links have gone.
 pub(super) struct Moved {
-    nodes: HashMap<NodeId, NodeId>,
-    links: HashMap<LinkId, LinkId>,
+    nodes: Vec<Option<NodeId>>,
+    links: Vec<Option<LinkId>>,
 }
 
 impl Moved {
     pub(super) fn node(&self, id: NodeId) -> Option<NodeId> {
-        self.nodes.get(&id).copied()
+        *self.nodes.get(id.position())?
     }
 
     pub(super) fn link(&self, id: LinkId) -> Option<LinkId> {
-        self.links.get(&id).copied()
+        *self.links.get(id.position())?
     }
 }
 

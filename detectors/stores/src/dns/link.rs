@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::graph::{NodeId, TypeId};
+use super::graph::{Ends, NodeId, TypeId};
 use super::record::RecordType;
 
 /// A record: what leads from one node to another.
@@ -57,7 +57,7 @@ impl Sighting {
 }
 
 impl Link {
-    pub(super) fn new((from, record_type, to): (NodeId, RecordType, NodeId), sighting: Sighting) -> Self {
+    pub(super) fn new((from, record_type, to): Ends, sighting: Sighting) -> Self {
         let mut link = Self {
             from,
             record_type,
@@ -81,6 +81,10 @@ impl Link {
         let mut link = Self::new(ends, kept.next()?);
         kept.for_each(|sighting| link.see(sighting));
         Some(link)
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        (self.from, self.record_type, self.to)
     }
 
     pub(super) fn since(&self) -> u64 {
