@@ -1,8 +1,13 @@
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, DictionaryArray, Int32Array, PrimitiveArray, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::compute::{cast, concat_batches, take as take_rows};
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{
+    ArrowPrimitiveType, Field, Int32Type, Int64Type, Schema, TimeUnit, UInt32Type, UInt64Type,
+};
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
