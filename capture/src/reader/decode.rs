@@ -23,7 +23,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::bloom::BloomCache;
 use super::chunks::Chunks;
-use super::sparse;
+use super::sparse::Sparse;
 use crate::part::ROW_GROUP_ROWS;
 use crate::volume::Volume;
 use crate::{Error, Part, Stretch};
@@ -208,7 +208,7 @@ impl ParquetFile {
     /// All rows of a process-context table. Texts come by number, where the whole file has them so: most contexts share theirs with
     /// many others.
     pub(super) fn contexts(self: &Arc<Self>) -> Result<Vec<RecordBatch>, Error> {
-        let by_number = |field: &FieldRef| {
+        let numbered_field = |field: &FieldRef| {
             let text = text_by_number(field)?;
             let mut groups = 0..self.row_groups();
             let all = groups
@@ -217,7 +217,7 @@ impl ParquetFile {
         };
         let numbered = |schema: &SchemaRef| {
             let fields = schema.fields().iter();
-            let fields = fields.map(|field| by_number(field).unwrap_or_else(|| Arc::clone(field)));
+            let fields = fields.map(|field| numbered_field(field).unwrap_or_else(|| Arc::clone(field)));
             let fields: Vec<_> = fields.collect();
             Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
         };
@@ -272,12 +272,15 @@ impl ParquetFile {
         };
         let group = self.metadata.metadata().row_group(row_group);
         let chunk = group.column(leaf);
+        let Some(sparse) = Sparse::of(chunk.column_descr(), field.data_type()) else {
+            return Ok(None);
+        };
         let (start, bytes) = chunk.byte_range();
         let file = self.handle()?;
         let read = guard(|| {
             let chunks = Chunks::read(&*file, Some(start..start.saturating_add(bytes)))?;
             let pages = SerializedPageReader::new(Arc::new(chunks), chunk, self.rows(row_group), None)?;
-            Ok::<_, ParquetError>(sparse::take(pages, chunk.column_descr(), field.data_type(), rows))
+            Ok::<_, ParquetError>(sparse.take(pages, rows))
         });
         // What is wrong with it, the general reader tells.
         Ok(read.unwrap_or_default())
@@ -319,9 +322,9 @@ impl ParquetFile {
                 .as_deref()
                 .is_none_or(|columns| columns.contains(field.name()))
         };
-        // Something must be decoded: a footer alone may tell of any number of rows.
         let is_made =
             |nulls: &[FieldRef], field: &FieldRef| nulls.iter().any(|null| null.name() == field.name());
+        // Something must be decoded: a footer alone may tell of any number of rows.
         let mut fields = metadata.schema().fields().iter();
         if !fields.any(|field| is_wanted(field) && !is_made(&nulls, field)) {
             nulls.clear();
@@ -464,22 +467,29 @@ fn has_small_nulls(data_type: &DataType) -> bool {
     }
 }
 
-fn numbered(data_type: &DataType) -> DataType {
+fn by_number(data_type: &DataType) -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(data_type.clone()))
 }
 
 /// The field with texts by number; `None` if it has others.
 fn text_by_number(field: &FieldRef) -> Option<FieldRef> {
     let text = field.data_type() == &DataType::Utf8;
-    text.then(|| Arc::new(field.as_ref().clone().with_data_type(numbered(field.data_type()))))
+    text.then(|| {
+        Arc::new(
+            field
+                .as_ref()
+                .clone()
+                .with_data_type(by_number(field.data_type())),
+        )
+    })
 }
 
 /// The field with bytes, or texts in a list, by number; `None` if it has others.
 fn with_numbers(field: &FieldRef) -> Option<FieldRef> {
     let data_type = match field.data_type() {
-        DataType::Binary => numbered(&DataType::Binary),
+        DataType::Binary => by_number(&DataType::Binary),
         DataType::List(items) if *items.data_type() == DataType::Utf8 => {
-            let items = items.as_ref().clone().with_data_type(numbered(&DataType::Utf8));
+            let items = items.as_ref().clone().with_data_type(by_number(&DataType::Utf8));
             DataType::List(Arc::new(items))
         }
         _ => return None,

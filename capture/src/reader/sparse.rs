@@ -14,7 +14,7 @@ mod found;
 mod plain;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageReader};
 use parquet::schema::types::ColumnDescriptor;
@@ -24,67 +24,87 @@ use deltas::deltas;
 use found::{Found, Texts};
 use plain::{Dictionary, number, plain_text};
 
-/// The rows `wanted` of a column whose pages are `pages`; they increase. Bytes, too, come by number. `None` if that is left to the general
-/// reader.
-pub(super) fn take(
-    mut pages: impl PageReader,
-    column: &ColumnDescriptor,
-    data_type: &DataType,
-    wanted: &[u32],
-) -> Option<ArrayRef> {
-    let numbers = match column.physical_type() {
-        Type::INT32 => Some(size_of::<i32>()),
-        Type::INT64 => Some(size_of::<i64>()),
-        Type::BYTE_ARRAY => None,
-        _ => return None,
-    };
-    if column.max_rep_level() > 0 || column.max_def_level() > 1 {
-        return None;
-    }
-    let nullable = column.max_def_level() == 1;
-    let mut found = match numbers {
-        Some(size) => Found::Numbers {
-            size,
-            values: Vec::with_capacity(wanted.len()),
-        },
-        None => Found::Bytes(Texts::default()),
-    };
-    let mut valid = Vec::with_capacity(wanted.len());
-    let mut dictionary = None;
-    let (mut rest, mut first) = (wanted, 0_usize);
-    while !rest.is_empty() {
-        let next = pages.peek_next_page().ok()??;
-        if next.is_dict {
-            let Page::DictionaryPage {
-                buf,
-                num_values,
-                encoding,
-                ..
-            } = pages.get_next_page().ok()??
-            else {
-                return None;
-            };
-            if dictionary.is_some() || !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
-                return None;
+/// A column whose values can be taken out of pages one by one.
+#[derive(Debug)]
+pub(super) struct Sparse<'a> {
+    /// The type of what is taken.
+    data_type: &'a DataType,
+    /// Bytes of a number; none, for texts and bytes.
+    size: Option<usize>,
+    nullable: bool,
+}
+
+impl<'a> Sparse<'a> {
+    /// `None` if it is a column for the general reader.
+    pub(super) fn of(column: &ColumnDescriptor, data_type: &'a DataType) -> Option<Self> {
+        let size = match (column.physical_type(), data_type) {
+            (Type::INT32, DataType::Int32 | DataType::UInt32) => Some(size_of::<i32>()),
+            (
+                Type::INT64,
+                DataType::Int64 | DataType::UInt64 | DataType::Timestamp(TimeUnit::Nanosecond, _),
+            ) => Some(size_of::<i64>()),
+            (Type::BYTE_ARRAY, DataType::Binary) => None,
+            (Type::BYTE_ARRAY, DataType::Dictionary(number, text))
+                if **number == DataType::Int32 && **text == DataType::Utf8 =>
+            {
+                None
             }
-            dictionary = Some(Dictionary::of(buf, num_values as usize, numbers)?);
-            continue;
-        }
-        let end = first.checked_add(next.num_levels.or(next.num_rows)?)?;
-        let here = rest.partition_point(|row| (*row as usize) < end);
-        if here == 0 {
-            pages.skip_next_page().ok()?;
-        } else {
-            let places: Vec<usize> = rest[..here].iter().map(|row| *row as usize - first).collect();
-            let page = pages.get_next_page().ok()??;
-            let page = Values::of(&page, nullable, end - first)?;
-            let ranks = page.ranks(places, &mut valid)?;
-            page.take(&ranks, dictionary.as_ref(), &mut found)?;
-            rest = &rest[here..];
-        }
-        first = end;
+            _ => return None,
+        };
+        (column.max_rep_level() == 0 && column.max_def_level() <= 1).then_some(Self {
+            data_type,
+            size,
+            nullable: column.max_def_level() == 1,
+        })
     }
-    found.finish(data_type, &valid)
+
+    /// The rows `wanted` of the column whose pages are `pages`; they increase. Bytes, too, come by number. `None` if that is left to the
+    /// general reader.
+    pub(super) fn take(&self, mut pages: impl PageReader, wanted: &[u32]) -> Option<ArrayRef> {
+        let mut found = match self.size {
+            Some(size) => Found::Numbers {
+                size,
+                values: Vec::with_capacity(wanted.len()),
+            },
+            None => Found::Bytes(Texts::default()),
+        };
+        let mut valid = Vec::with_capacity(wanted.len());
+        let mut dictionary = None;
+        let (mut rest, mut first) = (wanted, 0_usize);
+        while !rest.is_empty() {
+            let next = pages.peek_next_page().ok()??;
+            if next.is_dict {
+                let Page::DictionaryPage {
+                    buf,
+                    num_values,
+                    encoding,
+                    ..
+                } = pages.get_next_page().ok()??
+                else {
+                    return None;
+                };
+                if dictionary.is_some() || !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
+                    return None;
+                }
+                dictionary = Some(Dictionary::of(buf, num_values as usize, self.size)?);
+                continue;
+            }
+            let end = first.checked_add(next.num_levels.or(next.num_rows)?)?;
+            let here = rest.partition_point(|row| (*row as usize) < end);
+            if here == 0 {
+                pages.skip_next_page().ok()?;
+            } else {
+                let places: Vec<usize> = rest[..here].iter().map(|row| *row as usize - first).collect();
+                let page = pages.get_next_page().ok()??;
+                let page = Values::of(&page, self.nullable, end - first)?;
+                let ranks = page.ranks(places, &mut valid)?;
+                page.take(&ranks, dictionary.as_ref(), &mut found)?;
+                rest = &rest[here..];
+            }
+            first = end;
+        }
+        found.finish(self.data_type, &valid)
+    }
 }
 
 /// A page of data.

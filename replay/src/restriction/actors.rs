@@ -1,9 +1,9 @@
 //! Who was there in a capture: whom its events name, and whom the recorder knew of besides.
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
-use arrow::datatypes::{ArrowPrimitiveType, Int32Type, TimestampNanosecondType, UInt32Type};
+use arrow::datatypes::{ArrowPrimitiveType, TimestampNanosecondType, UInt32Type};
 use capture::CaptureReader;
-use detectors_api::event::{Contexts, timestamp_ns};
+use detectors_api::event::{self, Contexts, timestamp_ns};
 use detectors_api::proto::Workload;
 use detectors_api::stores::ProcessInfo;
 
@@ -178,14 +178,7 @@ fn number<T: ArrowPrimitiveType>(column: Option<&PrimitiveArray<T>>, row: usize)
 }
 
 fn text<'a>(column: Texts<'a>, row: usize) -> &'a str {
-    let text = || {
-        let column = column.filter(|column| column.is_valid(row))?;
-        let Some(numbered) = column.as_dictionary_opt::<Int32Type>() else {
-            return column.as_string_opt::<i32>().map(|column| column.value(row));
-        };
-        let texts = numbered.values().as_string_opt::<i32>()?;
-        let number = numbered.key(row).filter(|number| *number < texts.len())?;
-        Some(texts.value(number))
-    };
-    text().unwrap_or_default()
+    column
+        .and_then(|column| event::text(column, row))
+        .unwrap_or_default()
 }

@@ -25,16 +25,13 @@ pub(super) fn zigzag(bytes: &mut &[u8]) -> Option<i64> {
 pub(super) fn bits(bytes: &[u8], place: usize, width: u32) -> u64 {
     let first = place * width as usize;
     let (start, shift) = (first / 8, first % 8);
-    let word = match bytes.get(start..start + 8) {
-        Some(word) => u64::from_le_bytes(word.try_into().expect("these are eight bytes")),
-        None => {
-            let rest = bytes.get(start..).unwrap_or_default();
-            let mut word = [0; 8];
-            word[..rest.len()].copy_from_slice(rest);
-            u64::from_le_bytes(word)
-        }
-    };
-    let mut number = word >> shift;
+    let rest = bytes.get(start..).unwrap_or_default();
+    let word = rest.first_chunk().copied().unwrap_or_else(|| {
+        let mut word = [0; 8];
+        word[..rest.len()].copy_from_slice(rest);
+        word
+    });
+    let mut number = u64::from_le_bytes(word) >> shift;
     if shift + width as usize > 64 {
         let more = bytes.get(start + 8).copied().unwrap_or_default();
         number |= u64::from(more) << (64 - shift);

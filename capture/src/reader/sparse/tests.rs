@@ -3,10 +3,8 @@ use std::sync::Arc;
 use arrow::array::{
     Array, DictionaryArray, Int32Array, PrimitiveArray, RecordBatch, StringArray, UInt32Array,
 };
-use arrow::compute::{cast, concat_batches, take as take_rows};
-use arrow::datatypes::{
-    ArrowPrimitiveType, Field, Int32Type, Int64Type, Schema, TimeUnit, UInt32Type, UInt64Type,
-};
+use arrow::compute::{cast, concat_batches, take};
+use arrow::datatypes::{ArrowPrimitiveType, Field, Int32Type, Int64Type, Schema, UInt32Type, UInt64Type};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -71,7 +69,7 @@ fn expected(file: &Bytes, wanted: &[u32]) -> ArrayRef {
         .map(|batch| batch.expect("rows"))
         .collect();
     let all = concat_batches(&schema, &batches).expect("one batch");
-    take_rows(all.column(0), &UInt32Array::from(wanted.to_vec()), None).expect("they are there")
+    take(all.column(0), &UInt32Array::from(wanted.to_vec()), None).expect("they are there")
 }
 
 /// What is found in the first row group. `data_type` is that of the column.
@@ -95,7 +93,7 @@ fn found(
     };
     let rows = group.num_rows() as usize;
     let pages = SerializedPageReader::new(Arc::new(file), chunk, rows, None).ok()?;
-    take(pages, chunk.column_descr(), data_type, wanted)
+    Sparse::of(chunk.column_descr(), data_type)?.take(pages, wanted)
 }
 
 fn columns() -> impl Strategy<Value = (ArrayRef, bool)> {

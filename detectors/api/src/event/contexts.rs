@@ -21,6 +21,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use prost::Message;
 
+use super::late::is_numbered;
 use super::value::{TextList, text};
 use super::{BatchError, KernelContext, timestamp_from_ns, timestamp_ns};
 use crate::columns::timestamp_type;
@@ -455,7 +456,9 @@ impl Columns {
                 event: "(process table)".to_owned(),
                 column: expected.name().clone(),
             })?;
-            if found.data_type() != expected.data_type() && !is_numbered_text(expected, found) {
+            let text = *expected.data_type() == DataType::Utf8;
+            let by_number = text && is_numbered(expected.data_type(), found.data_type());
+            if found.data_type() != expected.data_type() && !by_number {
                 return Err(wrong_type(expected, found));
             }
         }
@@ -751,18 +754,6 @@ fn wrong_type(expected: &Field, found: &Field) -> BatchError {
         column: expected.name().clone(),
         expected: expected.data_type().clone(),
         found: found.data_type().clone(),
-    }
-}
-
-/// Whether `found` has the texts of `expected` by number.
-fn is_numbered_text(expected: &Field, found: &Field) -> bool {
-    match found.data_type() {
-        DataType::Dictionary(numbers, texts) => {
-            **numbers == DataType::Int32
-                && **texts == DataType::Utf8
-                && *expected.data_type() == DataType::Utf8
-        }
-        _ => false,
     }
 }
 

@@ -322,8 +322,8 @@ impl Late {
     }
 }
 
-/// Whether `found` is the type `expected` with values by number: of bytes, or of texts in lists.
-fn is_numbered(expected: &DataType, found: &DataType) -> bool {
+/// Whether `found` is the type `expected` with values by number: of bytes, of texts, or of texts in lists.
+pub(super) fn is_numbered(expected: &DataType, found: &DataType) -> bool {
     match (expected, found) {
         (DataType::Binary | DataType::Utf8, DataType::Dictionary(numbers, values)) => {
             **numbers == DataType::Int32 && **values == *expected

@@ -17,7 +17,7 @@ pub use builder::{BatchBuilder, Built};
 pub use contexts::{Context, Contexts, context_schema};
 pub use late::{ColumnSource, Rows};
 pub use parts::{ContainerView, K8sView, ParentView, ProcessView, ThreadView};
-pub use value::{FromValue, SockAddrRef, TextList, Value};
+pub use value::{FromValue, SockAddrRef, TextList, Value, text};
 pub use view::Event;
 
 use crate::proto;

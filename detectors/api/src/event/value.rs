@@ -275,8 +275,9 @@ impl<'a> FromValue<'a> for Value<'a> {
     }
 }
 
-/// The text in row `row` of a text column, whether plain or dictionary-encoded.
-pub(crate) fn text(array: &ArrayRef, row: usize) -> Option<&str> {
+/// The text in row `row` of a text column, whether plain or dictionary-encoded; `None` if it is null, or the column is of another type.
+#[must_use]
+pub fn text(array: &ArrayRef, row: usize) -> Option<&str> {
     if array.is_null(row) {
         return None;
     }
