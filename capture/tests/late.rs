@@ -105,7 +105,7 @@ fn late_columns_are_those_read_at_once() {
                     .collect();
                 assert_eq!(late, whole, "{event_type}, at once {at_once:?}");
                 for batch in &batches {
-                    assert_eq!(batch.fault(), None);
+                    assert_eq!(batch.faults().next(), None);
                     for column in &columns {
                         assert!(batch.common_column(column).is_some(), "{event_type}.{column}");
                     }
@@ -236,7 +236,7 @@ fn a_broken_late_column_is_told_by_those_who_asked() {
         }
         // A view that did not ask has nothing to tell.
         assert_eq!(batch.event(0).fault(), None);
-        assert!(batch.fault().unwrap().starts_with(&place));
+        assert!(batch.faults().next().unwrap().starts_with(&place));
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Options {
     pub hidden: BTreeSet<String>,
     /// Number of threads; one for each CPU, if 0. Changes speed, never the result.
     pub threads: usize,
-    /// The most events of a batch. Changes speed and memory, never the result.
+    /// The most events of a row group among which those that detectors want are selected at a time. Changes speed, never the result.
     pub batch_size: usize,
     /// The most events of a window, which is what is in memory at a time. Changes speed and memory, never the result.
     pub window: u64,
@@ -136,7 +136,7 @@ impl Replay {
             add(Purpose::WarmUp, begin..=before)?;
         }
         add(Purpose::Detect, from..=to)?;
-        let state = State::new(reader, inputs, begin..=to, options.batch_size)?;
+        let state = State::new(reader, inputs, begin..=to)?;
         Ok(Self {
             reader: reader.clone(),
             executor: Executor {

@@ -77,7 +77,7 @@ pub(crate) struct Args {
         help_heading = "Speed"
     )]
     pub(super) threads: Option<u16>,
-    /// The most events that are decoded at a time. Never changes the result
+    /// The most events of a row group that are selected from at a time. Never changes the result
     #[arg(
         long,
         value_name = "N",

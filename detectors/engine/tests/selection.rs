@@ -356,6 +356,51 @@ fn survivors_that_are_split_share_what_is_decoded() {
 }
 
 #[test]
+fn what_is_read_does_not_depend_on_how_many_events_are_looked_at_together() {
+    let events: Vec<_> = (1..=40_u64)
+        .map(|n| open(if n % 4 == 0 { "/etc/a" } else { "/b" }).set("inode", n))
+        .collect();
+    let selector = engine(vec![
+        opens("A", on_open().data("pathname=/etc/*").scope("pid!=1")),
+        opens("B", on_open().data("pathname=/etc/a")),
+    ])
+    .selector(Purpose::Detect);
+    for at_once in [0, 1, 3, 39, 40, 1_000] {
+        let source = Arc::new(Whole {
+            batch: batches(&events).remove(0),
+            asked: Mutex::default(),
+        });
+        let batch = with_late_columns(&events, Arc::clone(&source) as _);
+        let survivors = selector.try_select(&batch, at_once).expect("nothing is broken");
+        assert_eq!((survivors.seen(), survivors.len()), (40, 10));
+        let inodes: Vec<u64> = survivors
+            .batch()
+            .events()
+            .filter_map(|event| event.get("inode"))
+            .collect();
+        assert_eq!(inodes, [4, 8, 12, 16, 20, 24, 28, 32, 36, 40]);
+        let asked = source.asked.lock().expect("nobody panicked").clone();
+        assert_eq!(
+            asked,
+            [("ctx".to_owned(), 40), ("inode".to_owned(), 10)],
+            "{at_once}"
+        );
+    }
+    let selector = engine(vec![
+        opens("A", on_open().data("inode=4").data("flags=1")),
+        opens("B", on_open().data("pathname=/b").data("dev=5")),
+    ])
+    .selector(Purpose::Detect);
+    for at_once in [1, 3, 40] {
+        let faults = selector
+            .try_select(&damaged(&events), at_once)
+            .expect_err("all is broken");
+        let columns = ["dev", "flags", "inode"].map(|column| format!("column `{column}` is damaged"));
+        assert_eq!(Vec::from_iter(faults), columns, "{at_once}");
+    }
+}
+
+#[test]
 fn what_comes_of_an_event_that_cannot_be_read_is_no_detection() {
     let mut careful = opens("A", on_open().data("pathname=/etc/*"));
     careful.wanted = |event| event.get::<i64>("flags").is_none();

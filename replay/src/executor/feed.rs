@@ -27,6 +27,8 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 pub(crate) struct Select {
     pub(crate) selector: Selector,
+    /// The most events that are looked at together.
+    at_once: usize,
     pub(super) ahead: ReadAhead,
 }
 
@@ -51,14 +53,12 @@ pub(crate) fn parts(
     event_type: &str,
     columns: &[&str],
     range: &RangeInclusive<u64>,
-    batch_size: usize,
 ) -> Result<Vec<ScanPart>, Error> {
     let scan = reader
         .scan(event_type)
         .columns(columns.iter().copied())?
         .others_on_demand()
-        .seq_range(range.clone())
-        .batch_size(batch_size);
+        .seq_range(range.clone());
     Ok(scan.parts())
 }
 
@@ -79,12 +79,13 @@ impl Feed {
                 continue;
             }
             // Selecting asks for one column after the other, as long as events are left.
-            found.extend(parts(reader, event_type, &[], range, batch_size)?);
+            found.extend(parts(reader, event_type, &[], range)?);
         }
         Ok(Self {
             purpose,
             select: Arc::new(Select {
                 selector,
+                at_once: batch_size,
                 ahead: ReadAhead::default(),
             }),
             queue: Queue::new(found),
@@ -108,13 +109,13 @@ impl Feed {
     }
 
     /// Takes what was selected of them.
-    pub(crate) fn take(&mut self, mut done: Done<Result<Vec<Selected>, Gap>>) -> Vec<Gap> {
+    pub(crate) fn take(&mut self, mut done: Done<Result<Vec<Selected>, Vec<Gap>>>) -> Vec<Gap> {
         self.queue.put_back(&mut done);
         let mut gaps = done.gaps;
         for row_group in done.results {
             match row_group {
                 Ok(selected) => self.waiting.extend(selected),
-                Err(gap) => gaps.push(gap),
+                Err(unread) => gaps.extend(unread),
             }
         }
         gaps
@@ -141,7 +142,7 @@ impl Feed {
 
 impl Select {
     /// Reads a row group, and keeps what detectors want of it.
-    pub(crate) fn row_group(&self, task: &ScanTask) -> Result<Result<Vec<Selected>, Gap>, Error> {
+    pub(crate) fn row_group(&self, task: &ScanTask) -> Result<Result<Vec<Selected>, Vec<Gap>>, Error> {
         let origin = Arc::new(Origin {
             event_type: task.event_type(),
             seq: task.seq(),
@@ -155,15 +156,13 @@ impl Select {
             Ok(batches) => batches,
             Err(error) => {
                 let gap = Gap::of_error(origin.event_type, origin.seq, origin.rows, error)?;
-                return Ok(Err(gap));
+                return Ok(Err(vec![gap]));
             }
         };
         let selected = batches.into_iter().map(|batch| {
-            let survivors = self.selector.select(&batch);
-            // A column that cannot be decoded reads as absent: then it has not decided anything.
-            if let Some(reason) = batch.fault() {
-                return Err(origin.fault(reason));
-            }
+            let survivors = self.selector.try_select(&batch, self.at_once);
+            let survivors = survivors
+                .map_err(|faults| Vec::from_iter(faults.iter().map(|reason| origin.fault(reason))))?;
             self.ahead.prepare(survivors.batch());
             Ok(Selected {
                 survivors,
@@ -185,7 +184,7 @@ pub(crate) fn can_be_spared(task: &ScanTask, selector: &Selector) -> bool {
 
 impl Origin {
     /// What detectors asked for could not be read.
-    pub(crate) fn fault(&self, reason: String) -> Gap {
-        Gap::new(self.event_type, self.seq, self.rows, reason)
+    pub(crate) fn fault(&self, reason: &str) -> Gap {
+        Gap::new(self.event_type, self.seq, self.rows, reason.to_owned())
     }
 }

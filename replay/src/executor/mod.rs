@@ -53,7 +53,7 @@ struct Order {
 /// What was read for a window.
 #[derive(Default)]
 struct Read {
-    events: Done<Result<Vec<Selected>, Gap>>,
+    events: Done<Result<Vec<Selected>, Vec<Gap>>>,
     stores: ReadForStores,
     time: Duration,
 }
@@ -246,12 +246,12 @@ fn run_window(
     }
     let detections = engine.run(survivors, &stores, purpose);
     ahead.learn(read.iter().map(|(batch, _)| batch));
-    let faults = read
+    let gaps = read
         .iter()
-        .filter_map(|(batch, origin)| Some(origin.fault(batch.fault()?)));
+        .flat_map(|(batch, origin)| batch.faults().map(|reason| origin.fault(reason)));
     Ok(Ran {
         detections,
-        gaps: faults.collect(),
+        gaps: gaps.collect(),
         asked: stores.finish()?,
         time: started.elapsed(),
     })

@@ -50,7 +50,6 @@ impl State {
         reader: &CaptureReader,
         inputs: Vec<Input>,
         range: RangeInclusive<u64>,
-        batch_size: usize,
     ) -> Result<Self, Error> {
         let stores = reader.stores_with(*range.start(), inputs.clone())?;
         let recorded = reader.event_types();
@@ -60,7 +59,7 @@ impl State {
                 continue;
             };
             let wanted = stores.settled()..=*range.end();
-            found.extend(parts(reader, event_type, columns, &wanted, batch_size)?);
+            found.extend(parts(reader, event_type, columns, &wanted)?);
         }
         Ok(Self {
             reader: reader.clone(),

@@ -30,6 +30,13 @@ impl Place {
         self.event_type.is_some() && self.column.as_deref().is_none_or(|column| column == SEQ)
     }
 
+    /// Changes one bit of a byte of it, which may make it unreadable, or one of its values, or another value.
+    pub(crate) fn flip(&self, byte: usize, bit: u32) {
+        let mut bytes = fs::read(&self.file).expect("the file is there");
+        bytes[self.bytes.start + byte % self.bytes.len()] ^= 1 << bit;
+        fs::write(&self.file, bytes).expect("it is ours");
+    }
+
     /// Makes it unreadable.
     pub(crate) fn damage(&self) {
         let mut bytes = fs::read(&self.file).expect("the file is there");

@@ -252,6 +252,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(cases(32)) })]
+    #[test]
+    fn what_a_changed_bit_does_depends_on_nothing_else(
+        drawn in recordings().prop_filter("there is a file", |drawn| !drawn.events.is_empty() && !drawn.shape.died),
+        set in sets(),
+        place in any::<Index>(),
+        byte in any::<usize>(),
+        // The first bit is the one that makes a text none.
+        bit in prop_oneof![Just(u8::BITS - 1), 0..u8::BITS],
+        ways in prop::collection::vec(ways(), 1..4),
+    ) {
+        only_show_other_panics();
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("damaged.tcap");
+        record(&path, &drawn, engine(Vec::new()));
+        let reader = CaptureReader::open(&path).expect("own capture");
+        let places = places(&reader, &drawn);
+        places[place.index(places.len())].flip(byte, bit);
+
+        let (found, gaps) = replay(&reader, engine(set.detectors()), &Way::default());
+        for (way, _) in ways {
+            let (again, same_gaps) = replay(&reader, engine(set.detectors()), &way);
+            compare(&again, &found)?;
+            prop_assert_eq!(&same_gaps, &gaps);
+        }
+    }
+}
+
 /// Cases to draw, unless the environment says otherwise.
 fn cases(default: u32) -> u32 {
     let set = std::env::var("PROPTEST_CASES")

@@ -301,10 +301,9 @@ impl EventBatch {
         self.column(slot).ok().flatten()
     }
 
-    /// Why a column could not be decoded when it was asked for; `None` if all went well so far.
-    #[must_use]
-    pub fn fault(&self) -> Option<String> {
-        self.late.as_ref()?.first_fault().map(str::to_owned)
+    /// Why columns could not be decoded when they were asked for: a text for each, in the order of the layout.
+    pub fn faults(&self) -> impl Iterator<Item = &str> {
+        self.late.iter().flat_map(Late::faults)
     }
 
     /// Places in the layout of columns that were not read at once, and that somebody asked for since.

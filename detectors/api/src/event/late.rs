@@ -275,9 +275,9 @@ impl Late {
         }
     }
 
-    /// What is wrong with the first column that was asked for and could not be decoded.
-    pub(super) fn first_fault(&self) -> Option<&str> {
-        self.asked().find_map(|slot| self.fault(slot))
+    /// What is wrong with columns that were asked for and could not be decoded.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &str> {
+        self.asked().filter_map(|slot| self.fault(slot))
     }
 
     pub(super) fn slice(&self, offset: usize, len: usize) -> Self {
@@ -513,7 +513,7 @@ mod tests {
                 fault.contains(expected) && fault.is_empty() == expected.is_empty(),
                 "{fault}"
             );
-            assert_eq!(batch.fault().unwrap_or_default(), fault);
+            assert_eq!(batch.faults().collect::<Vec<_>>().join(" "), fault);
         }
     }
 
@@ -525,17 +525,21 @@ mod tests {
         few.read_ahead(&[slot("fd"), slot(CTX), 1_000]);
         assert_eq!(asked(&memory).len(), 2);
         let (first, second) = (few.slice(0, 1), few.slice(1, 2));
-        assert_eq!((few.fault(), first.fault()), (None, None));
+        assert_eq!(few.faults().chain(first.faults()).next(), None);
         assert!(few.late_columns_asked_for().is_empty());
         assert_eq!(second.event(1).get::<i32>("fd"), None);
-        assert!(second.fault().is_some_and(|fault| fault.contains("fd")));
-        assert_eq!((few.fault(), first.fault()), (None, None));
+        assert!(second.faults().all(|fault| fault.contains("fd")) && second.faults().count() == 1);
+        assert_eq!(few.faults().chain(first.faults()).next(), None);
         assert_eq!(second.late_columns_asked_for(), [slot("fd")]);
         // Nothing was decoded again.
         assert_eq!(asked(&memory), []);
         // Whoever asks about a batch asks about all parts of it.
         assert_eq!(few.event(0).get::<i32>("fd"), None);
-        assert!(few.slice(2, 1).fault().is_some() && few.take(&[0]).fault().is_some());
+        assert!(
+            [few.slice(2, 1), few.take(&[0])]
+                .iter()
+                .all(|part| part.faults().count() == 1)
+        );
     }
 
     #[test]

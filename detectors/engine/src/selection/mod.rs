@@ -97,6 +97,33 @@ impl Selector {
     /// The events of `batch` that some detector wants.
     #[must_use]
     pub fn select(&self, batch: &EventBatch) -> Survivors {
+        Survivors::of(batch, self.wanted(batch))
+    }
+
+    /// The same of a batch whose columns may turn out to be broken, looking at no more than `at_once` events at a time. What is read
+    /// of those that are left, and what is found wrong with it, does not depend on that number.
+    ///
+    /// # Errors
+    /// If columns that it has to look at cannot be decoded: says of each where and why.
+    pub fn try_select(&self, batch: &EventBatch, at_once: usize) -> Result<Survivors, BTreeSet<String>> {
+        let mut wanted = Vec::new();
+        let mut faults = BTreeSet::new();
+        for first in (0..batch.len()).step_by(at_once.max(1)) {
+            let piece = batch.slice(first, at_once.max(1).min(batch.len() - first));
+            let found = self.wanted(&piece).into_iter();
+            wanted.extend(found.map(|(row, slot)| (row + first as u32, slot)));
+            // Such a column reads as absent: it has not decided anything.
+            faults.extend(piece.faults().map(str::to_owned));
+        }
+        if faults.is_empty() {
+            Ok(Survivors::of(batch, wanted))
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The rows of `batch` that some detector wants, each with the detector's slot; in order.
+    fn wanted(&self, batch: &EventBatch) -> Vec<(u32, u32)> {
         let odd: Vec<u32> = batch.rows_with_extra().map(|row| row as u32).collect();
         let groups = self.groups(batch.event_type());
         let mut wanted: Vec<(u32, u32)> = Vec::new();
@@ -114,7 +141,7 @@ impl Selector {
         }
         // Several requirements of one detector may let an event pass, but it gets it once.
         wanted.dedup();
-        Survivors::of(batch, wanted)
+        wanted
     }
 
     /// Whether some detector wants events of this type.
