@@ -10,13 +10,16 @@ pub mod corpus;
 mod events;
 mod filter;
 mod pack;
+mod pages;
 mod record;
+mod sample;
 mod text;
 mod yaml;
 
 pub use cel::cel;
 pub use filter::filter;
 pub use pack::pack;
+pub use pages::pages;
 pub use record::record;
 pub use text::text;
 pub use yaml::yaml;
@@ -25,10 +28,11 @@ pub use yaml::yaml;
 pub type Target = fn(&[u8]);
 
 /// The targets by name; each has a corpus of that name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("cel", cel),
     ("filter", filter),
     ("pack", pack),
+    ("pages", pages),
     ("record", record),
     ("text", text),
     ("yaml", yaml),

@@ -1,10 +1,10 @@
 //! Packs: any file is a capture or refused, and what is read from a pack is what is read from its files when it is unpacked.
 
-use capture::{CaptureReader, CaptureWriter, Error, Header, WriterOptions};
-use detectors_api::event::RecordedEvent;
+use capture::{CaptureReader, Error};
+use detectors_api::event::{EventBatch, RecordedEvent};
 use tempfile::TempDir;
 
-use crate::events;
+use crate::{events, sample};
 
 /// Bytes of a block.
 const BLOCK: usize = 512;
@@ -50,21 +50,12 @@ pub fn pack(bytes: &[u8]) {
 
 fn sample() -> Result<Vec<u8>, Error> {
     let directory = TempDir::new().expect("a directory can be made");
-    let path = directory.path().join("x.tcap");
-    let header = Header {
-        capture_id: "0".repeat(32),
-        ..Header::default()
-    };
-    let mut writer = CaptureWriter::create(&path, header, WriterOptions::default())?;
-    for batch in events::window() {
-        for row in 0..batch.len() {
-            writer.push(&RecordedEvent::from(batch.event(row).to_proto()));
-        }
-    }
-    writer.flush()?;
-    writer.finish()?;
+    let batches = events::window();
+    let events = batches.iter().flat_map(EventBatch::events);
+    let events = events.map(|event| RecordedEvent::from(event.to_proto()));
+    let reader = sample::capture(directory.path(), events)?;
     let mut pack = Vec::new();
-    CaptureReader::open(&path)?.pack(&mut pack, &|_| ())?;
+    reader.pack(&mut pack, &|_| ())?;
     Ok(pack)
 }
 

@@ -71,10 +71,11 @@ impl<'a> Iterator for Hybrid<'a> {
         let header = varint(&mut self.bytes)?;
         let length = usize::try_from(header >> 1).ok()?;
         if header & 1 == 0 {
-            let (number, rest) = self.bytes.split_at_checked(self.width.div_ceil(8) as usize)?;
+            let size = self.width.div_ceil(8);
+            let (number, rest) = self.bytes.split_at_checked(size as usize)?;
             self.bytes = rest;
-            let number = bits(number, 0, self.width);
-            return Some(Run::Same { number, length });
+            let number = bits(number, 0, size * 8);
+            return (number >> self.width == 0).then_some(Run::Same { number, length });
         }
         // The last run may be cut short.
         let size = length.checked_mul(self.width as usize)?.min(self.bytes.len());
