@@ -26,6 +26,7 @@ use detectors_api::json::{Flavour, write_line};
 use detectors_engine::{Detection, Engine, Restriction};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
+use replay::Gap;
 
 use damaged::{Place, places};
 use interpreter::{Found, Wanted, interpret};
@@ -197,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(cases(32)) })]
     #[test]
     fn what_can_be_read_is_replayed_and_the_rest_is_told(
-        drawn in recordings().prop_filter("there is a file", |drawn| !drawn.events.is_empty() && !drawn.shape.died),
+        drawn in finished(),
         set in sets(),
         place in any::<Index>(),
         whole in any::<bool>(),
@@ -215,12 +216,7 @@ proptest! {
         let place = &places[place.index(places.len())];
         place.damage();
 
-        let (found, gaps) = replay(&reader, engine(set.detectors()), &Way::default());
-        for (way, _) in ways {
-            let (again, same_gaps) = replay(&reader, engine(set.detectors()), &way);
-            compare(&again, &found)?;
-            prop_assert_eq!(&same_gaps, &gaps);
-        }
+        let (found, gaps) = in_all_ways(&reader, &set, &ways)?;
         for gap in &gaps {
             prop_assert!(place.event_type.is_none_or(|name| name == gap.event_type), "{gap}");
             let stretch = place.seqs.first().zip(place.seqs.last()).expect("it holds events");
@@ -256,7 +252,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 500, ..ProptestConfig::with_cases(cases(32)) })]
     #[test]
     fn what_a_changed_bit_does_depends_on_nothing_else(
-        drawn in recordings().prop_filter("there is a file", |drawn| !drawn.events.is_empty() && !drawn.shape.died),
+        drawn in finished(),
         set in sets(),
         place in any::<Index>(),
         byte in any::<usize>(),
@@ -272,13 +268,30 @@ proptest! {
         let places = places(&reader, &drawn);
         places[place.index(places.len())].flip(byte, bit);
 
-        let (found, gaps) = replay(&reader, engine(set.detectors()), &Way::default());
-        for (way, _) in ways {
-            let (again, same_gaps) = replay(&reader, engine(set.detectors()), &way);
-            compare(&again, &found)?;
-            prop_assert_eq!(&same_gaps, &gaps);
-        }
+        in_all_ways(&reader, &set, &ways)?;
     }
+}
+
+/// Recordings with a file.
+fn finished() -> impl Strategy<Value = Drawn> {
+    recordings().prop_filter("there is a file", |drawn| {
+        !drawn.events.is_empty() && !drawn.shape.died
+    })
+}
+
+/// What is found, and what cannot be read: the same in all these ways.
+fn in_all_ways(
+    reader: &CaptureReader,
+    set: &Set,
+    ways: &[(Way, Option<(Index, Index)>)],
+) -> Result<(Found, Vec<Gap>), TestCaseError> {
+    let (found, gaps) = replay(reader, engine(set.detectors()), &Way::default());
+    for (way, _) in ways {
+        let (again, same_gaps) = replay(reader, engine(set.detectors()), way);
+        compare(&again, &found)?;
+        prop_assert_eq!(&same_gaps, &gaps);
+    }
+    Ok((found, gaps))
 }
 
 /// Cases to draw, unless the environment says otherwise.
