@@ -9,7 +9,8 @@
 //!
 //! * all built-in detectors over a capture of `--events` (5,000,000), on one thread and on two; with stores that keep what has ended
 //!   for 10 s, and for ever. Every run must give the same bytes;
-//! * the same and one selective detector in YAML, whose cost is told in % of the run without it;
+//! * detectors with the same filters that do nothing with what they get: that much of it is finding the events;
+//! * all built-in detectors and one selective one in YAML, whose cost is told in % of the run without it;
 //! * one detector for a rare type of event, the built-in one for it, which asks for ancestors, and one filter on the path of
 //!   opened files;
 //! * the built-in detectors over the first `--sample` (1,000,000) events, and over the same events as a stream of protobuf messages
@@ -136,6 +137,21 @@ fn rounds<const N: usize>(
     Ok(series)
 }
 
+/// How many times the work of one process two do at once: the most that two threads can gain on this machine at this time.
+fn two_at_once(runs: usize, job: Job, input: &Path) -> Result<f64, Failure> {
+    let mut ratios = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        let alone = in_child(job, input, 1)?.seconds;
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| in_child(job, input, 1));
+            (in_child(job, input, 1), other.join())
+        });
+        let other = other.map_err(|_| "the thread that waits for a run has panicked")??;
+        ratios.push(2.0 * alone / one?.seconds.max(other.seconds));
+    }
+    Ok(Spread::of(ratios).map_or(f64::NAN, |spread| spread.median))
+}
+
 fn replays(settings: &Settings) -> Result<(), Failure> {
     let recording = Recording::new(&settings.data, settings.events);
     eprintln!("making captures of {} events", settings.events);
@@ -162,6 +178,7 @@ fn replays(settings: &Settings) -> Result<(), Failure> {
         two,
         one_ever,
         two_ever,
+        filters,
         selective,
         rare,
         rare_ancestry,
@@ -173,6 +190,7 @@ fn replays(settings: &Settings) -> Result<(), Failure> {
             (all, &capture, 2),
             (all, &for_ever, 1),
             (all, &for_ever, 2),
+            (Job::Replay(Set::Filters), &capture, 1),
             (Job::Replay(Set::Selective), &capture, 1),
             (Job::Replay(Set::Rare), &capture, 1),
             (Job::Replay(Set::RareAncestry), &capture, 1),
@@ -191,6 +209,7 @@ fn replays(settings: &Settings) -> Result<(), Failure> {
     println!("{}", row("33 built-in detectors, 2 threads", &two));
     println!("{}", row("stores keep all for ever, 1 thread", &one_ever));
     println!("{}", row("stores keep all for ever, 2 threads", &two_ever));
+    println!("{}", row("their filters alone, 1 thread", &filters));
     println!(
         "{}",
         row("33 built-in and a selective one in YAML, 1 thread", &selective)
@@ -206,6 +225,14 @@ fn replays(settings: &Settings) -> Result<(), Failure> {
     println!("{}", row("one filter on opened paths, 1 thread", &filter));
     println!();
     println!("Two threads are {} times as fast as one.", ratio(&two, &one));
+    println!(
+        "Two processes at once, of one thread each, do {:.2} times the work of one.",
+        two_at_once(settings.runs, all, &capture)?
+    );
+    println!(
+        "Finding the events is {:.0} % of the time of one thread.",
+        100.0 * ratio_of(&one, &filters)
+    );
     println!(
         "The selective detector costs {:.1} %.",
         100.0 * (1.0 / ratio_of(&selective, &one) - 1.0)

@@ -23,7 +23,9 @@ const RARE: &str = "hooked_proc_fops";
 pub(crate) enum Set {
     /// All that are built in.
     BuiltIn,
-    /// These, and one written in YAML that wants few events of the most frequent type.
+    /// Detectors with the filters of these, which do nothing with the events that they get: what there is to gain elsewhere.
+    Filters,
+    /// All that are built in, and one written in YAML that wants few events of the most frequent type.
     Selective,
     /// One for a type of which there is one event in ten thousand: it tells of each.
     Rare,
@@ -36,8 +38,9 @@ pub(crate) enum Set {
 
 impl Set {
     /// Every one.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::BuiltIn,
+        Self::Filters,
         Self::Selective,
         Self::Rare,
         Self::RareAncestry,
@@ -48,6 +51,7 @@ impl Set {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::BuiltIn => "built-in",
+            Self::Filters => "filters",
             Self::Selective => "selective",
             Self::Rare => "rare",
             Self::RareAncestry => "rare-ancestry",
@@ -59,6 +63,10 @@ impl Set {
         let built_in = detectors_builtin::detectors();
         Ok(match self {
             Self::BuiltIn => built_in,
+            Self::Filters => built_in
+                .iter()
+                .map(|detector| Box::new(Idle(detector.definition())) as _)
+                .collect(),
             Self::Selective => {
                 let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/replay/selective.yaml");
                 let loaded = detectors_yaml::load::load([file]);
@@ -118,6 +126,21 @@ pub(crate) fn write(writer: &mut Writer<io::Sink>, detections: Vec<Detection>) -
         writer.write(detection)?;
     }
     Ok(())
+}
+
+/// Gets what another detector gets, and does nothing with it.
+struct Idle(DetectorDefinition);
+
+impl EventDetector for Idle {
+    fn definition(&self) -> DetectorDefinition {
+        let mut definition = self.0.clone();
+        definition.stores.clear();
+        definition.auto_populate(AutoPopulate::NONE)
+    }
+
+    fn on_event(&self, _event: &Event<'_>, _cx: &Context<'_>) -> Result<Outputs> {
+        Ok(Outputs::none())
+    }
 }
 
 /// Tells of every file that is opened below [`PREFIX`].
