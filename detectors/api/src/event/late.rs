@@ -192,16 +192,27 @@ impl Late {
 
     fn decoded(&self, layout: &Layout, slot: usize) -> &Decoded {
         self.columns.decoded[slot].get_or_init(|| match &self.columns.cut_from {
-            Some((whole, offset)) => whole
-                .decoded(layout, slot)
-                .as_ref()
-                .map(|column| {
-                    let column = column.as_ref();
-                    column.map(|column| column.slice(*offset, self.rows.len()))
-                })
-                .map_err(Clone::clone),
+            Some((whole, offset)) => self.cut(whole.decoded(layout, slot), *offset),
             None => self.decode(layout, slot),
         })
+    }
+
+    /// These rows of a column of what they are cut from.
+    fn cut(&self, whole: &Decoded, offset: usize) -> Decoded {
+        let cut = |column: &ArrayRef| column.slice(offset, self.rows.len());
+        whole
+            .as_ref()
+            .map(|column| column.as_ref().map(cut))
+            .map_err(Clone::clone)
+    }
+
+    /// The column at `slot`, if it was decoded, here or for what these rows are cut from.
+    fn known(&self, slot: usize) -> Option<Decoded> {
+        match (self.columns.decoded[slot].get(), &self.columns.cut_from) {
+            (Some(decoded), _) => Some(decoded.clone()),
+            (None, Some((whole, offset))) => Some(self.cut(whole.columns.decoded[slot].get()?, *offset)),
+            (None, None) => None,
+        }
     }
 
     /// Decodes the columns at `slots` before anybody asks.
@@ -304,15 +315,12 @@ impl Late {
     /// The rows at the places `of`. What is decoded stays so; what is not will be decoded for these rows only.
     pub(super) fn take(&self, of: &UInt32Array) -> Self {
         let columns = self.columns_of_part(None);
-        for (taken, decoded) in columns.decoded.iter().zip(&self.columns.decoded) {
-            let Some(decoded) = decoded.get() else { continue };
-            let column = match decoded {
-                Ok(Some(column)) => take(column, of, None)
-                    .map(Some)
-                    .map_err(|error| error.to_string()),
-                other => other.clone(),
-            };
-            taken.get_or_init(|| column);
+        for (slot, taken) in columns.decoded.iter().enumerate() {
+            let Some(decoded) = self.known(slot) else { continue };
+            taken.get_or_init(|| {
+                let column = decoded?.map(|column| take(&column, of, None)).transpose();
+                column.map_err(|error| error.to_string())
+            });
         }
         Self {
             rows: self.rows.take(of.values()),
