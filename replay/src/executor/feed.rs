@@ -103,9 +103,9 @@ impl Feed {
         self.queue.parts()
     }
 
-    /// The row groups that begin up to `last` and have not been read.
-    pub(crate) fn due(&mut self, last: u64) -> Due {
-        self.queue.due(&(0..=last))
+    /// The row groups that begin in `stretch` and have not been read.
+    pub(crate) fn due(&mut self, stretch: &RangeInclusive<u64>) -> Due {
+        self.queue.due(stretch)
     }
 
     /// Takes what was selected of them.

@@ -4,7 +4,9 @@
 //! read, each by itself, and what detectors want of them is selected; and the events selected for this window go through the
 //! detectors, in the order of sequence numbers.
 //! Neither depends on how many threads there are, nor on where windows end: a row group is read once, when the first window that
-//! it reaches into comes up, and events that are ahead of the window wait.
+//! it reaches into comes up, and events that are ahead of the window wait. One thread folds the stores meanwhile; where another
+//! has nothing to do until that is done, it reads for the windows after the next. That is when it pays: a segment has the few events
+//! of most types in one row group each, so that all of these are due in the window in which the segment begins.
 
 mod ahead;
 mod facts;
@@ -43,10 +45,21 @@ pub(crate) struct Executor {
     pub(crate) cancel: Option<Arc<AtomicBool>>,
 }
 
+/// Windows after the next whose row groups are read while there is nothing else to do.
+const AHEAD: usize = 4;
+
 /// What is to be read for a window.
 struct Order {
     select: Arc<Select>,
+    now: Wanted,
+    /// For later windows, as long as there is nothing else to do.
+    later: Option<Wanted>,
+}
+
+/// Row groups that are to be read.
+struct Wanted {
     events: Due,
+    /// For stores, if they are likely to be asked.
     stores: Option<Due>,
 }
 
@@ -98,7 +111,10 @@ impl Executor {
         let cancel = self.cancel.clone();
         let cancel = cancel.as_deref();
         let mut read = match windows.first() {
-            Some(first) => self.order(first, first.1.clone(), eager).read(&meter, cancel)?,
+            Some(first) => {
+                let order = self.order(first, first.1.clone(), None, eager);
+                order.read(&meter, cancel, &AtomicBool::new(true))?
+            }
             None => Read::default(),
         };
         // In the window before.
@@ -119,16 +135,21 @@ impl Executor {
 
             let order = windows.get(position + 1).map(|next| {
                 let stretch = window.end().saturating_add(1)..=*next.1.end();
-                self.order(next, stretch, eager)
+                let mut later = windows[position + 2..].iter().take(AHEAD);
+                let last = later.rfind(|(feed, _)| *feed == next.0);
+                let later = last.map(|(_, last)| next.1.end().saturating_add(1)..=*last.end());
+                self.order(next, stretch, later, eager)
             });
+            let busy = AtomicBool::new(false);
             let (engine, state) = (&mut self.engine, &mut self.state);
+            let stores = WindowStores::new(state, window);
             let known = &self.feeds[*feed].select.ahead;
             let before = std::mem::take(&mut found);
             let (ran, ahead) = rayon::join(
-                || run_window(engine, state, purpose, now, window, eager, known),
+                || run_window(engine, stores, purpose, now, eager, known, &busy),
                 || {
                     sink(before)?;
-                    order.map_or_else(|| Ok(Read::default()), |order| order.read(&meter, cancel))
+                    order.map_or_else(|| Ok(Read::default()), |order| order.read(&meter, cancel, &busy))
                 },
             );
             let ran = ran?;
@@ -164,18 +185,24 @@ impl Executor {
         })
     }
 
-    /// What is to be read for a window; for stores, if they are likely to be asked, what begins in `stretch`.
+    /// What is to be read for a window; for stores, if they are likely to be asked, what begins in `stretch`. `later` is the stretch
+    /// of later windows.
     fn order(
         &mut self,
         (feed, window): &(usize, RangeInclusive<u64>),
         stretch: RangeInclusive<u64>,
+        later: Option<RangeInclusive<u64>>,
         eager: bool,
     ) -> Order {
         let feed = &mut self.feeds[*feed];
+        let mut wanted = |events, stores| Wanted {
+            events: feed.due(&events),
+            stores: eager.then(|| self.state.due(&stores)),
+        };
         Order {
+            now: wanted(0..=*window.end(), stretch),
+            later: later.map(|later| wanted(later.clone(), later)),
             select: Arc::clone(&feed.select),
-            events: feed.due(*window.end()),
-            stores: eager.then(|| self.state.due(&stretch)),
         }
     }
 }
@@ -188,7 +215,8 @@ fn asks_stores(engine: &Engine) -> bool {
 }
 
 impl Order {
-    fn read(self, meter: &Meter<'_>, cancel: Option<&AtomicBool>) -> Result<Read, Error> {
+    /// Reads for later windows, too, until somebody is `busy` with what other threads can help with.
+    fn read(self, meter: &Meter<'_>, cancel: Option<&AtomicBool>, busy: &AtomicBool) -> Result<Read, Error> {
         let started = Instant::now();
         let select = |task: ScanTask| {
             if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
@@ -199,15 +227,23 @@ impl Order {
             selected
         };
         let (events, stores) = rayon::join(
-            || self.events.read(select),
+            || self.now.events.read(select),
             || {
-                self.stores
-                    .map_or_else(|| Ok(Done::default()), |due| due.read(state::row_group))
+                let stores = self.now.stores;
+                stores.map_or_else(|| Ok(Done::default()), |due| due.read(state::row_group))
             },
         );
+        let (mut events, mut stores) = (events?, stores?);
+        if let Some(later) = self.later {
+            let is_idle = || !busy.load(Ordering::Relaxed);
+            events.append(later.events.read_while(is_idle, select)?);
+            if let Some(later) = later.stores {
+                stores.append(later.read_while(is_idle, state::row_group)?);
+            }
+        }
         Ok(Read {
-            events: events?,
-            stores: stores?,
+            events,
+            stores,
             time: started.elapsed(),
         })
     }
@@ -224,18 +260,19 @@ struct Ran {
 
 fn run_window(
     engine: &mut Engine,
-    state: &mut State,
+    stores: WindowStores<'_>,
     purpose: Purpose,
     selected: Vec<Selected>,
-    window: &RangeInclusive<u64>,
     eager: bool,
     ahead: &ReadAhead,
+    busy: &AtomicBool,
 ) -> Result<Ran, Error> {
     let started = Instant::now();
-    let stores = WindowStores::new(state, window);
     if eager {
         stores.prepare();
     }
+    // From here on every thread can take a part.
+    busy.store(true, Ordering::Relaxed);
     let mut read: Vec<(EventBatch, Arc<Origin>)> = Vec::new();
     let mut survivors = Vec::with_capacity(selected.len());
     for selected in selected {

@@ -1,5 +1,6 @@
 //! Row groups in the order in which they begin.
 
+use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 
 use capture::{ScanPart, ScanTask};
@@ -30,8 +31,10 @@ pub(crate) struct Done<T> {
     pub(crate) results: Vec<T>,
     /// Files that could not be opened.
     pub(crate) gaps: Vec<Gap>,
-    /// Row groups of the opened files that begin after the stretch.
+    /// Row groups of the opened files that begin after the stretch, or were not read.
     later: Vec<ScanTask>,
+    /// Files that were not opened.
+    unopened: Vec<ScanPart>,
 }
 
 impl<T> Default for Done<T> {
@@ -40,13 +43,24 @@ impl<T> Default for Done<T> {
             results: Vec::new(),
             gaps: Vec::new(),
             later: Vec::new(),
+            unopened: Vec::new(),
         }
+    }
+}
+
+impl<T> Done<T> {
+    /// Takes what came of reading something else.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.results.extend(other.results);
+        self.gaps.extend(other.gaps);
+        self.later.extend(other.later);
+        self.unopened.extend(other.unopened);
     }
 }
 
 impl Queue {
     pub(crate) fn new(mut parts: Vec<ScanPart>) -> Self {
-        parts.sort_by_key(|part| std::cmp::Reverse((part.seq().first, part.event_type())));
+        sort(&mut parts);
         Self {
             parts,
             tasks: Vec::new(),
@@ -79,6 +93,10 @@ impl Queue {
     /// Takes back what begins later.
     pub(crate) fn put_back<T>(&mut self, done: &mut Done<T>) {
         self.tasks.append(&mut done.later);
+        if !done.unopened.is_empty() {
+            self.parts.append(&mut done.unopened);
+            sort(&mut self.parts);
+        }
     }
 
     /// Drops what ends before `seq`.
@@ -104,10 +122,37 @@ impl Due {
             .collect::<Result<_, Error>>()?;
         let mut done = read_due(self.tasks, None, self.last, &read)?;
         for other in opened {
-            done.results.extend(other.results);
-            done.gaps.extend(other.gaps);
-            done.later.extend(other.later);
+            done.append(other);
         }
+        Ok(done)
+    }
+
+    /// The same on this thread alone as long as it `goes_on`: first what begins first of the files that are open, then file by file.
+    /// What is not read comes back.
+    pub(crate) fn read_while<T>(
+        self,
+        goes_on: impl Fn() -> bool,
+        read: impl Fn(ScanTask) -> Result<T, Error>,
+    ) -> Result<Done<T>, Error> {
+        let mut done = Done::default();
+        let (mut parts, mut tasks) = (self.parts, self.tasks);
+        tasks.sort_by_key(|task| Reverse((task.seq().first, task.event_type())));
+        while goes_on() {
+            if let Some(task) = tasks.pop() {
+                done.results.push(read(task)?);
+            } else if let Some(part) = parts.pop() {
+                let (mut opened, gap) = open(&part)?;
+                done.gaps.extend(gap);
+                done.later
+                    .extend(opened.extract_if(.., |task| task.seq().first > self.last));
+                opened.reverse();
+                tasks = opened;
+            } else {
+                break;
+            }
+        }
+        done.later.extend(tasks);
+        done.unopened = parts;
         Ok(done)
     }
 
@@ -142,7 +187,13 @@ fn read_due<T: Send>(
         results: due.into_par_iter().map(read).collect::<Result<_, _>>()?,
         gaps: gap.into_iter().collect(),
         later,
+        unopened: Vec::new(),
     })
+}
+
+/// Last ones first.
+fn sort(parts: &mut [ScanPart]) {
+    parts.sort_by_key(|part| Reverse((part.seq().first, part.event_type())));
 }
 
 fn open(part: &ScanPart) -> Result<(Vec<ScanTask>, Option<Gap>), Error> {
@@ -151,6 +202,75 @@ fn open(part: &ScanPart) -> Result<(Vec<ScanTask>, Option<Gap>), Error> {
         Err(error) => {
             let gap = Gap::of_error(part.event_type(), part.seq(), part.rows(), error)?;
             Ok((Vec::new(), Some(gap)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+
+    use capture::{CaptureReader, CaptureWriter, Header, WriterOptions};
+    use fixtures::generator::Generator;
+
+    use super::*;
+
+    #[test]
+    fn what_there_was_no_time_for_is_read_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("x.tcap");
+        let options = WriterOptions {
+            segment_rows: 400,
+            row_group_rows: 30,
+            ..WriterOptions::default()
+        };
+        let mut writer = CaptureWriter::create(&path, Header::default(), options).expect("a capture");
+        for event in Generator::new(3).take(1_200) {
+            writer.push(&event);
+        }
+        writer.finish().expect("finished");
+        let reader = CaptureReader::open(&path).expect("own capture");
+        let parts = || -> Vec<ScanPart> {
+            let types = reader.event_types().into_iter();
+            types.flat_map(|name| reader.scan(name).parts()).collect()
+        };
+        let read = |task: ScanTask| Ok((task.seq().first, task.event_type()));
+        let all = Queue::new(parts())
+            .due(&(0..=u64::MAX))
+            .read_here(read)
+            .expect("it is whole");
+        for most in [0, 1, 5, 17, usize::MAX] {
+            let mut queue = Queue::new(parts());
+            let mut found = Vec::new();
+            for stretch in [100..=299, 0..=299, 300..=u64::MAX, 0..=u64::MAX, 0..=u64::MAX] {
+                let left = Cell::new(most);
+                let goes_on = || {
+                    let goes_on = left.get() > 0;
+                    left.set(left.get().saturating_sub(1));
+                    goes_on
+                };
+                let mut done = queue
+                    .due(&stretch)
+                    .read_while(goes_on, read)
+                    .expect("it is whole");
+                queue.put_back(&mut done);
+                assert_eq!(done.gaps, []);
+                assert!(done.results.len() <= most);
+                assert!(done.results.iter().all(|(first, _)| stretch.contains(first)));
+                found.append(&mut done.results);
+            }
+            let rest = queue.due(&(0..=u64::MAX)).read_here(read).expect("it is whole");
+            match most {
+                0 => assert_eq!(rest.results.len(), all.results.len()),
+                1 => assert!(rest.results.len() < all.results.len() && !rest.results.is_empty()),
+                usize::MAX => assert_eq!(rest.results, []),
+                _ => {}
+            }
+            found.extend(rest.results);
+            assert_eq!(found.len(), all.results.len(), "each once");
+            let sets = [&found, &all.results].map(|found| found.iter().collect::<BTreeSet<_>>());
+            assert_eq!(sets[0], sets[1]);
         }
     }
 }
