@@ -28,7 +28,8 @@ pub struct Options {
     pub threads: usize,
     /// The most events of a row group among which those that detectors want are selected at a time. Changes speed, never the result.
     pub batch_size: usize,
-    /// The most events of a window, which is what is in memory at a time. Changes speed and memory, never the result.
+    /// The most events of a window. What detectors want of a few windows is in memory at a time. Changes speed and memory, never the
+    /// result.
     pub window: u64,
     /// Set to true, it ends the run with [`Error::Cancelled`].
     pub cancel: Option<Arc<AtomicBool>>,

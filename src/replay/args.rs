@@ -86,7 +86,7 @@ pub(crate) struct Args {
         help_heading = "Speed"
     )]
     pub(super) batch_size: u32,
-    /// About how many events are in memory at a time; fewer need less of it. Never changes the result
+    /// About how many events go through the detectors at a time; fewer need less memory. Never changes the result
     #[arg(
         long,
         value_name = "N",
