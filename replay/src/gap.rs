@@ -8,7 +8,7 @@ use serde::Serialize;
 /// Events that are in the capture and could not be read. The run goes on without them.
 ///
 /// It is always a whole row group (or file, if its footer cannot be read), so that what is missing does not depend on how the
-/// run is cut into batches and windows.
+/// run is cut into batches and windows. One with several broken columns that detectors asked for is told once for each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Gap {
     /// Type of the events.

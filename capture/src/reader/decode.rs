@@ -475,12 +475,8 @@ fn by_number(data_type: &DataType) -> DataType {
 fn text_by_number(field: &FieldRef) -> Option<FieldRef> {
     let text = field.data_type() == &DataType::Utf8;
     text.then(|| {
-        Arc::new(
-            field
-                .as_ref()
-                .clone()
-                .with_data_type(by_number(field.data_type())),
-        )
+        let numbered = by_number(field.data_type());
+        Arc::new(field.as_ref().clone().with_data_type(numbered))
     })
 }
 

@@ -205,10 +205,7 @@ proptest! {
         ways in prop::collection::vec(ways(), 1..4),
     ) {
         only_show_other_panics();
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("damaged.tcap");
-        record(&path, &drawn, engine(Vec::new()));
-        let reader = CaptureReader::open(&path).expect("own capture");
+        let (_directory, reader) = recorded(&drawn);
         let mut places = places(&reader, &drawn);
         if whole {
             places.retain(Place::is_needed_by_all);
@@ -256,15 +253,12 @@ proptest! {
         set in sets(),
         place in any::<Index>(),
         byte in any::<usize>(),
-        // The first bit is the one that makes a text none.
+        // With the highest bit changed, a text is mostly none any more.
         bit in prop_oneof![Just(u8::BITS - 1), 0..u8::BITS],
         ways in prop::collection::vec(ways(), 1..4),
     ) {
         only_show_other_panics();
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("damaged.tcap");
-        record(&path, &drawn, engine(Vec::new()));
-        let reader = CaptureReader::open(&path).expect("own capture");
+        let (_directory, reader) = recorded(&drawn);
         let places = places(&reader, &drawn);
         places[place.index(places.len())].flip(byte, bit);
 
@@ -277,6 +271,15 @@ fn finished() -> impl Strategy<Value = Drawn> {
     recordings().prop_filter("there is a file", |drawn| {
         !drawn.events.is_empty() && !drawn.shape.died
     })
+}
+
+/// The capture of a recording. It lives as long as the directory.
+fn recorded(drawn: &Drawn) -> (tempfile::TempDir, CaptureReader) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("damaged.tcap");
+    record(&path, drawn, engine(Vec::new()));
+    let reader = CaptureReader::open(&path).expect("own capture");
+    (directory, reader)
 }
 
 /// What is found, and what cannot be read: the same in all these ways.
